@@ -1,0 +1,356 @@
+-- Derived columns are kept here, so that no writer (service, job, SQL by hand) can forget them.
+-- Lock order everywhere: purpose, then purchase, then stage. Whoever edits below a purpose locks the purpose first.
+
+-- Date-times leave as ISO 8601 in UTC with Z and six digits of a second.
+create function utc_iso(instant timestamptz) returns text
+  language sql stable parallel safe
+  return to_char(instant at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+
+create function acting_principal() returns integer
+  language sql stable
+  return nullif(current_setting('calculaud.principal_id', true), '')::integer;
+
+-- Who and when of rows that nothing else is derived from.
+create function stamp_row() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'INSERT' then
+    new.created_by := coalesce(new.created_by, acting_principal());
+  else
+    new.updated_at := now();
+  end if;
+  new.updated_by := coalesce(acting_principal(), new.updated_by);
+  return new;
+end $$;
+
+create function stamp_creator() returns trigger language plpgsql as $$
+begin
+  new.created_by := coalesce(new.created_by, acting_principal());
+  return new;
+end $$;
+
+create trigger stamp before insert or update on hierarchy for each row execute function stamp_row();
+create trigger stamp before insert or update on supplier for each row execute function stamp_row();
+create trigger stamp before insert or update on service_type for each row execute function stamp_row();
+create trigger stamp before insert or update on service for each row execute function stamp_row();
+create trigger stamp before insert or update on budget_source for each row execute function stamp_row();
+create trigger stamp before insert or update on responsible_authority for each row execute function stamp_row();
+create trigger stamp before insert or update on stage_type for each row execute function stamp_row();
+create trigger stamp before insert or update on predefined_flow for each row execute function stamp_row();
+create trigger stamp before insert or update on file_attachment for each row execute function stamp_row();
+create trigger stamp before insert or update on purchase for each row execute function stamp_row();
+create trigger stamp before insert on cost for each row execute function stamp_creator();
+create trigger stamp before insert on purpose_content for each row execute function stamp_creator();
+
+-- A purpose is touched (last_modified, version) when one of its own columns really changes. An explicit last_modified
+-- wins; children touch by raising the version themselves.
+create function stamp_purpose() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'INSERT' then
+    new.created_by := coalesce(new.created_by, acting_principal());
+    new.updated_by := coalesce(new.updated_by, new.created_by);
+    new.current_status_changed_at := coalesce(new.current_status_changed_at, new.creation_time);
+    return new;
+  end if;
+  if new.status is distinct from old.status
+    and new.current_status_changed_at is not distinct from old.current_status_changed_at then
+    new.current_status_changed_at := now();
+  end if;
+  if (new.description, new.status, new.comments, new.expected_delivery, new.hierarchy_id, new.supplier_id,
+      new.service_type_id, new.is_flagged)
+    is distinct from (old.description, old.status, old.comments, old.expected_delivery, old.hierarchy_id,
+      old.supplier_id, old.service_type_id, old.is_flagged) then
+    new.version := old.version + 1;
+    if new.last_modified = old.last_modified then
+      new.last_modified := now();
+    end if;
+  end if;
+  if new.version <> old.version then
+    new.updated_by := coalesce(acting_principal(), new.updated_by);
+  end if;
+  return new;
+end $$;
+create trigger stamp before insert or update on purpose for each row execute function stamp_purpose();
+
+create function record_status_change() returns trigger language plpgsql as $$
+begin
+  insert into purpose_status_history (purpose_id, previous_status, new_status, changed_at, changed_by, changed_by_id)
+  values (
+    new.id,
+    case when tg_op = 'UPDATE' then old.status end,
+    new.status,
+    coalesce(new.current_status_changed_at, now()),
+    (select left(name, 255) from principal where id = acting_principal()),
+    acting_principal()
+  );
+  return null;
+end $$;
+create trigger record_status_insert after insert on purpose
+  for each row execute function record_status_change();
+create trigger record_status_update after update of status on purpose
+  for each row when (old.status is distinct from new.status) execute function record_status_change();
+
+create function touch_purposes(ids integer[]) returns void language sql as $$
+  update purpose set version = version + 1, last_modified = now() where id = any(ids);
+$$;
+
+-- The time a stage was started (first work on it) and done, and by whom. Reopening clears the end.
+create function stamp_stage() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'INSERT' then
+    new.created_by := coalesce(new.created_by, acting_principal());
+    if new.completion_date is not null then
+      new.done_at := coalesce(new.done_at, now());
+      new.done_by := coalesce(new.done_by, acting_principal());
+    end if;
+    return new;
+  end if;
+  if (new.value, new.note, new.completion_date, new.priority, new.stage_type_id, new.custom_name, new.started_at)
+    is distinct from
+    (old.value, old.note, old.completion_date, old.priority, old.stage_type_id, old.custom_name, old.started_at) then
+    new.version := old.version + 1;
+    new.updated_at := now();
+    new.updated_by := coalesce(acting_principal(), new.updated_by);
+  end if;
+  if (new.value, new.note, new.completion_date) is distinct from (old.value, old.note, old.completion_date) then
+    new.started_at := coalesce(new.started_at, now());
+    new.started_by := coalesce(new.started_by, acting_principal());
+  end if;
+  if old.completion_date is null and new.completion_date is not null then
+    new.done_at := now();
+    new.done_by := acting_principal();
+  elsif new.completion_date is null then
+    new.done_at := null;
+    new.done_by := null;
+  end if;
+  return new;
+end $$;
+create trigger stamp before insert or update on stage for each row execute function stamp_stage();
+
+-- Works out everything that follows from the stages of the given purposes: of each stage its readiness and the date it
+-- is counted from, of each purchase its current level, of each purpose who it waits for and since when.
+-- Rows that do not change are not written.
+create function refresh_progress(ids integer[]) returns void language plpgsql as $$
+begin
+  perform from purpose where id = any(ids) order by id for no key update;
+
+  with level as (
+    select s.purchase_id, s.priority, bool_or(s.completion_date is null) as pending, max(s.completion_date) as completed_on
+    from purchase join stage s on s.purchase_id = purchase.id
+    where purchase.purpose_id = any(ids)
+    group by s.purchase_id, s.priority
+  ), current_level as (
+    select purchase_id, min(priority) filter (where pending) as priority from level group by purchase_id
+  ), state as (
+    select p.id, c.priority as current_priority, before.completed_on as waiting_since, authority.id as pending_authority_id
+    from purchase p
+    left join current_level c on c.purchase_id = p.id
+    left join level before on before.purchase_id = p.id and before.priority = c.priority - 1
+    left join lateral (
+      select t.responsible_authority_id as id
+      from stage s join stage_type t on t.id = s.stage_type_id
+      where s.purchase_id = p.id and t.responsible_authority_id is not null
+      order by s.completion_date is not null,
+        case when s.completion_date is null then s.priority else -s.priority end, s.stage_type_id
+      limit 1
+    ) authority on true
+    where p.purpose_id = any(ids)
+  )
+  update purchase p
+  set current_priority = s.current_priority, waiting_since = s.waiting_since, pending_authority_id = s.pending_authority_id
+  from state s
+  where s.id = p.id
+    and (p.current_priority, p.waiting_since, p.pending_authority_id)
+      is distinct from (s.current_priority, s.waiting_since, s.pending_authority_id);
+
+  with level as (
+    select s.purchase_id, s.priority, max(s.completion_date) as completed_on
+    from purchase join stage s on s.purchase_id = purchase.id
+    where purchase.purpose_id = any(ids)
+    group by s.purchase_id, s.priority
+  ), state as (
+    select s.id, before.completed_on as previous_completion_date,
+      case
+        when s.completion_date is not null then s.ready_at
+        when s.priority = p.current_priority then coalesce(s.ready_at, now())
+      end as ready_at
+    from purchase p join stage s on s.purchase_id = p.id
+    left join level before on before.purchase_id = s.purchase_id and before.priority = s.priority - 1
+    where p.purpose_id = any(ids)
+  )
+  update stage s
+  set previous_completion_date = state.previous_completion_date, ready_at = state.ready_at
+  from state
+  where state.id = s.id
+    and (s.previous_completion_date, s.ready_at) is distinct from (state.previous_completion_date, state.ready_at);
+
+  with state as (
+    select o.id, waiting.since, authority.id as authority_id
+    from purpose o
+    left join lateral (
+      select min(p.waiting_since) as since from purchase p where p.purpose_id = o.id
+    ) waiting on true
+    left join lateral (
+      select t.responsible_authority_id as id
+      from purchase p join stage s on s.purchase_id = p.id join stage_type t on t.id = s.stage_type_id
+      where p.purpose_id = o.id and t.responsible_authority_id is not null
+      order by s.completion_date is not null,
+        case when s.completion_date is null then s.priority else -s.priority end, s.stage_type_id
+      limit 1
+    ) authority on true
+    where o.id = any(ids)
+  )
+  update purpose o set waiting_since = s.since, pending_authority_id = s.authority_id
+  from state s
+  where s.id = o.id and (o.waiting_since, o.pending_authority_id) is distinct from (s.since, s.authority_id);
+end $$;
+
+-- Stages. The triggers skip what they themselves write (depth > 0); a cascade from a purchase is handled there.
+create function stages_changed() returns trigger language plpgsql as $$
+declare
+  purchases integer[];
+  purposes integer[];
+begin
+  if tg_op = 'INSERT' then
+    select array_agg(distinct purchase_id) into purchases from new_rows;
+  elsif tg_op = 'DELETE' then
+    select array_agg(distinct purchase_id) into purchases from old_rows;
+  else
+    select array_agg(distinct purchase_id) into purchases
+    from (select purchase_id from new_rows union select purchase_id from old_rows) either;
+  end if;
+  if purchases is null then
+    return null;
+  end if;
+  select array_agg(distinct purpose_id) into purposes from purchase where id = any(purchases);
+  perform refresh_progress(purposes);
+  update purchase set version = version + 1 where id = any(purchases);
+  return null;
+end $$;
+create trigger changed_insert after insert on stage referencing new table as new_rows
+  for each statement when (pg_trigger_depth() = 0) execute function stages_changed();
+create trigger changed_update after update on stage referencing old table as old_rows new table as new_rows
+  for each statement when (pg_trigger_depth() = 0) execute function stages_changed();
+create trigger changed_delete after delete on stage referencing old table as old_rows
+  for each statement when (pg_trigger_depth() = 0) execute function stages_changed();
+
+-- Purchases touch their purpose when they come, change in what a person edits, or go. The version stands for
+-- changes of stages and costs too.
+create function purchases_changed() returns trigger language plpgsql as $$
+declare
+  purposes integer[];
+begin
+  if tg_op = 'INSERT' then
+    select array_agg(distinct purpose_id) into purposes from new_rows;
+  elsif tg_op = 'DELETE' then
+    select array_agg(distinct purpose_id) into purposes from old_rows;
+    perform refresh_progress(purposes);
+  else
+    select array_agg(distinct n.purpose_id) into purposes
+    from new_rows n join old_rows o using (id)
+    where n.version <> o.version;
+  end if;
+  perform touch_purposes(purposes);
+  return null;
+end $$;
+create trigger changed_insert after insert on purchase referencing new table as new_rows
+  for each statement execute function purchases_changed();
+create trigger changed_update after update on purchase referencing old table as old_rows new table as new_rows
+  for each statement execute function purchases_changed();
+create trigger changed_delete after delete on purchase referencing old table as old_rows
+  for each statement execute function purchases_changed();
+
+-- An edit of a purchase raises its version, also by the foreign keys that clear a deleted budget source or flow.
+create function version_purchase() returns trigger language plpgsql as $$
+begin
+  if (new.budget_source_id, new.predefined_flow_id) is distinct from (old.budget_source_id, old.predefined_flow_id)
+    and new.version = old.version then
+    new.version := old.version + 1;
+  end if;
+  return new;
+end $$;
+create trigger version before update on purchase for each row execute function version_purchase();
+
+create function costs_changed() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'INSERT' then
+    update purchase set version = version + 1 where id in (select purchase_id from new_rows);
+  elsif tg_op = 'DELETE' then
+    update purchase set version = version + 1 where id in (select purchase_id from old_rows);
+  else
+    update purchase set version = version + 1
+    where id in (select purchase_id from new_rows union select purchase_id from old_rows);
+  end if;
+  return null;
+end $$;
+create trigger changed_insert after insert on cost referencing new table as new_rows
+  for each statement execute function costs_changed();
+create trigger changed_update after update on cost referencing old table as old_rows new table as new_rows
+  for each statement execute function costs_changed();
+create trigger changed_delete after delete on cost referencing old table as old_rows
+  for each statement execute function costs_changed();
+
+create function contents_changed() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'INSERT' then
+    perform touch_purposes(array(select distinct purpose_id from new_rows));
+  elsif tg_op = 'DELETE' then
+    perform touch_purposes(array(select distinct purpose_id from old_rows));
+  else
+    perform touch_purposes(array(select purpose_id from new_rows union select purpose_id from old_rows));
+  end if;
+  return null;
+end $$;
+create trigger changed_insert after insert on purpose_content referencing new table as new_rows
+  for each statement execute function contents_changed();
+create trigger changed_update after update on purpose_content referencing old table as old_rows new table as new_rows
+  for each statement execute function contents_changed();
+create trigger changed_delete after delete on purpose_content referencing old table as old_rows
+  for each statement execute function contents_changed();
+
+-- Another authority of a stage type changes who the purposes wait for, in their derived columns only.
+create function stage_type_authority_changed() returns trigger language plpgsql as $$
+begin
+  perform refresh_progress(array(
+    select distinct p.purpose_id from stage s join purchase p on p.id = s.purchase_id where s.stage_type_id = new.id
+  ));
+  return null;
+end $$;
+create trigger authority_changed after update of responsible_authority_id on stage_type
+  for each row when (old.responsible_authority_id is distinct from new.responsible_authority_id)
+  execute function stage_type_authority_changed();
+
+-- The audit trail. Derived columns and stamps alone are no entry of their own: they follow from one.
+create function record_audit() returns trigger language plpgsql as $$
+declare
+  derived constant text[] := array['version', 'last_modified', 'updated_at', 'updated_by', 'pending_authority_id',
+    'waiting_since', 'current_priority', 'previous_completion_date', 'ready_at', 'current_status_changed_at'];
+  before jsonb;
+  after jsonb;
+begin
+  if tg_op <> 'INSERT' then before := to_jsonb(old); end if;
+  if tg_op <> 'DELETE' then after := to_jsonb(new); end if;
+  if tg_op = 'UPDATE' and before - derived = after - derived then
+    return null;
+  end if;
+  insert into audit_entry (principal_id, request_id, action, entity, entity_id, before, after)
+  values (acting_principal(), nullif(current_setting('calculaud.request_id', true), ''), lower(tg_op), tg_table_name,
+    coalesce(after ->> tg_argv[0], before ->> tg_argv[0])::integer, before, after);
+  return null;
+end $$;
+
+create trigger audit after insert or update or delete on hierarchy for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on supplier for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on service_type for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on service for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on budget_source for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on responsible_authority for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on stage_type for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on predefined_flow for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on predefined_flow_stage for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on file_attachment for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on purpose for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on purpose_content for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on purpose_file_attachment for each row execute function record_audit('purpose_id');
+create trigger audit after insert or update or delete on purchase for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on cost for each row execute function record_audit('id');
+create trigger audit after insert or update or delete on stage for each row execute function record_audit('id');
