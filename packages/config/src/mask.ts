@@ -1,0 +1,16 @@
+const MASK = '********';
+
+/** A setting's value as text that may be shown; null when there is none. */
+export function mask(value: unknown, secret: 'value' | 'url' | undefined): string | null {
+  if (value === undefined || value === null || value === '') return null;
+  if (secret === 'value') return MASK;
+  const text = Array.isArray(value) ? value.join(',') : String(value);
+  return secret === 'url' ? maskPassword(text) : text;
+}
+
+/** Hides the password of a connection URL, before the host and in the query; the rest helps to find a mistake. */
+export function maskPassword(url: string): string {
+  return url
+    .replace(/^([a-z+\d]+:\/\/[^:/@]*):[^@]*@/i, `$1:${MASK}@`)
+    .replace(/([?&](?:ssl)?password=)[^&]*/gi, `$1${MASK}`);
+}

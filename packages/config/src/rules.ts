@@ -1,0 +1,72 @@
+import { isIPv4 } from 'node:net';
+import type { Problem } from './problem.ts';
+import { isProduction } from './production.ts';
+import type { EffectiveSettings } from './defaults.ts';
+
+function isLoopback(host: string): boolean {
+  return host === '::1' || host.toLowerCase() === 'localhost' || (isIPv4(host) && host.startsWith('127.'));
+}
+
+/** What settings, each of them valid alone, must fulfil together. */
+export function contradictions(settings: EffectiveSettings): Problem[] {
+  const production = isProduction(settings.ENVIRONMENT);
+  const problems: Problem[] = [];
+  const refuse = (name: keyof EffectiveSettings, problem: string, expected: string): void => {
+    problems.push({ name, problem, expected });
+  };
+
+  if (settings.BYPASS_AUTH && production) {
+    refuse('BYPASS_AUTH', 'would let everybody in as an administrator of a production system', 'false');
+  }
+  if (settings.BYPASS_AUTH && !isLoopback(settings.HOST)) {
+    refuse(
+      'BYPASS_AUTH',
+      `would let everybody who reaches ${settings.HOST} in as an administrator`,
+      'false, or HOST=127.0.0.1',
+    );
+  }
+
+  if (settings.AUTH_JWKS_URL && !settings.AUTH_ISSUER) {
+    refuse('AUTH_ISSUER', 'is missing, but AUTH_JWKS_URL is given', 'the issuer that tokens must name');
+  }
+  if (settings.AUTH_ISSUER && !settings.AUTH_JWKS_URL) {
+    refuse(
+      'AUTH_JWKS_URL',
+      'is missing, but AUTH_ISSUER is given',
+      "the address of the issuer's signing keys",
+    );
+  }
+  for (const name of ['AUTH_JWKS_URL', 'AUTH_TOKEN_ENDPOINT_URL'] as const) {
+    if (production && settings[name]?.toLowerCase().startsWith('http:')) {
+      refuse(
+        name,
+        'is not encrypted: whoever listens in could forge or steal tokens',
+        'https:// in production',
+      );
+    }
+  }
+
+  if (settings.AWS_ACCESS_KEY_ID && !settings.AWS_SECRET_ACCESS_KEY) {
+    refuse('AWS_SECRET_ACCESS_KEY', 'is missing, but AWS_ACCESS_KEY_ID is given', 'both or neither');
+  }
+  if (settings.AWS_SECRET_ACCESS_KEY && !settings.AWS_ACCESS_KEY_ID) {
+    refuse('AWS_ACCESS_KEY_ID', 'is missing, but AWS_SECRET_ACCESS_KEY is given', 'both or neither');
+  }
+
+  if (settings.CALCULAUD_CORS_ORIGINS.includes('*') && settings.CALCULAUD_CORS_ORIGINS.length > 1) {
+    refuse('CALCULAUD_CORS_ORIGINS', 'has * beside others', '* alone, or a list of origins');
+  }
+
+  const [size, most] = [settings.DEFAULT_PAGE_SIZE, settings.MAX_PAGE_SIZE];
+  if (size > most) {
+    refuse('DEFAULT_PAGE_SIZE', `is ${size}, above MAX_PAGE_SIZE, which is ${most}`, `at most ${most}`);
+  }
+  if (
+    settings.PORT !== 0 &&
+    settings.PORT === settings.MANAGEMENT_PORT &&
+    settings.HOST === settings.CALCULAUD_MANAGEMENT_HOST
+  ) {
+    refuse('MANAGEMENT_PORT', `is ${settings.PORT}, like PORT`, 'another port');
+  }
+  return problems;
+}
