@@ -1,0 +1,69 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { Tables } from './generated/tables.ts';
+import { PreparingPool } from './prepared.ts';
+import { plainTypes } from './types.ts';
+
+export interface DatabaseOptions {
+  readonly connectionString: string;
+  readonly poolSize: number;
+  /** 0 switches the limit off. */
+  readonly statementTimeoutMs: number;
+  readonly applicationName: string;
+  /** A transaction that holds its locks without doing anything is ended after this time. */
+  readonly idleInTransactionTimeoutMs?: number;
+  /** How long a caller waits for a free connection. */
+  readonly connectTimeoutMs?: number;
+  /** Told of connections that broke while nobody used them; the pool replaces them by itself. */
+  readonly onIdleError?: (error: Error) => void;
+}
+
+/** What queries take as their first argument: the database or a transaction of it. */
+export type Executor = Kysely<Tables>;
+
+/** The database: a query builder over a pool of connections. */
+export class Database extends Kysely<Tables> {
+  /** For what the query builder cannot do: streams, COPY, LISTEN. */
+  readonly pool: pg.Pool;
+
+  constructor(pool: pg.Pool) {
+    super({ dialect: new PostgresDialect({ pool: new PreparingPool(pool) }) });
+    this.pool = pool;
+  }
+
+  /** Waits for open queries, then closes every connection. */
+  async close(): Promise<void> {
+    await this.destroy();
+    // The query builder does not end a pool that it never used.
+    if (!this.pool.ending) await this.pool.end();
+  }
+}
+
+/** Opens no connection yet: the first query does. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: options.connectionString,
+    application_name: options.applicationName,
+    max: options.poolSize,
+    // Prepared statements live as long as their connection: a quiet minute should not cost them.
+    idleTimeoutMillis: 300_000,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    keepAlive: true,
+    types: plainTypes,
+    options: sessionSettings({
+      jit: 'off',
+      timezone: 'UTC',
+      datestyle: 'ISO',
+      statement_timeout: `${options.statementTimeoutMs}`,
+      idle_in_transaction_session_timeout: `${options.idleInTransactionTimeoutMs ?? 60_000}`,
+    }),
+  });
+  pool.on('error', (error) => options.onIdleError?.(error));
+  return new Database(pool);
+}
+
+function sessionSettings(settings: Record<string, string>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(' ');
+}

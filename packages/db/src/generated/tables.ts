@@ -1,0 +1,253 @@
+// Written by `npm run gen` from the migrated database. Do not edit.
+import type { ColumnType } from 'kysely';
+
+/** The database fills it in when an insert leaves it out. */
+export type Generated<T> =
+  T extends ColumnType<infer S, infer I, infer U> ? ColumnType<S, I | undefined, U> : ColumnType<T, T | undefined, T>;
+/** Only the database fills it in. */
+export type GeneratedAlways<T> = T extends ColumnType<infer S, unknown, unknown> ? ColumnType<S, never, never> : ColumnType<T, never, never>;
+
+/** Arrives as text: a number would round it. */
+export type BigInteger = ColumnType<string, string | number | bigint, string | number | bigint>;
+/** Exact; arrives as text: a number would round it. */
+export type Numeric = ColumnType<string, string | number, string | number>;
+export type Instant = ColumnType<Date, Date | string, Date | string>;
+
+export type HierarchyType = 'UNIT' | 'CENTER' | 'ANAF' | 'MADOR' | 'TEAM';
+
+export type PurposeStatus = 'IN_PROGRESS' | 'COMPLETED' | 'SIGNED' | 'PARTIALLY_SUPPLIED';
+
+export interface AuditEntryTable {
+  id: GeneratedAlways<BigInteger>;
+  at: Generated<Instant>;
+  principal_id: number | null;
+  request_id: string | null;
+  action: string;
+  entity: string;
+  entity_id: number;
+  before: unknown;
+  after: unknown;
+}
+
+export interface BudgetSourceTable {
+  id: Generated<number>;
+  name: string;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+  updated_at: Generated<Instant>;
+  updated_by: number | null;
+}
+
+export interface CostTable {
+  id: Generated<number>;
+  purchase_id: number;
+  currency: string;
+  amount: Numeric;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+}
+
+export interface FileAttachmentTable {
+  id: Generated<number>;
+  original_filename: string;
+  s3_key: string;
+  mime_type: string;
+  file_size: number;
+  uploaded_at: Generated<Instant>;
+  created_by: number | null;
+  updated_at: Generated<Instant>;
+  updated_by: number | null;
+}
+
+export interface HierarchyTable {
+  id: Generated<number>;
+  parent_id: number | null;
+  type: HierarchyType;
+  name: string;
+  path: Generated<string>;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+  updated_at: Generated<Instant>;
+  updated_by: number | null;
+}
+
+export interface PredefinedFlowTable {
+  id: Generated<number>;
+  flow_name: string;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+  updated_at: Generated<Instant>;
+  updated_by: number | null;
+}
+
+export interface PredefinedFlowStageTable {
+  id: Generated<number>;
+  predefined_flow_id: number;
+  stage_type_id: number;
+  priority: number;
+}
+
+export interface PrincipalTable {
+  id: Generated<number>;
+  kind: string;
+  subject: string;
+  name: string;
+  email: string | null;
+  created_at: Generated<Instant>;
+}
+
+export interface PurchaseTable {
+  id: Generated<number>;
+  purpose_id: number;
+  predefined_flow_id: number | null;
+  budget_source_id: number | null;
+  creation_date: Generated<Instant>;
+  version: Generated<number>;
+  current_priority: number | null;
+  waiting_since: string | null;
+  pending_authority_id: number | null;
+  created_by: number | null;
+  updated_by: number | null;
+  updated_at: Generated<Instant>;
+}
+
+export interface PurposeTable {
+  id: Generated<number>;
+  description: string | null;
+  creation_time: Generated<Instant>;
+  status: Generated<PurposeStatus>;
+  comments: string | null;
+  last_modified: Generated<Instant>;
+  expected_delivery: string | null;
+  hierarchy_id: number | null;
+  supplier_id: number | null;
+  service_type_id: number | null;
+  is_flagged: Generated<boolean>;
+  version: Generated<number>;
+  pending_authority_id: number | null;
+  waiting_since: string | null;
+  current_status_changed_at: Instant | null;
+  created_by: number | null;
+  updated_by: number | null;
+}
+
+export interface PurposeContentTable {
+  id: Generated<number>;
+  purpose_id: number;
+  service_id: number;
+  quantity: number;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+}
+
+export interface PurposeFileAttachmentTable {
+  purpose_id: number;
+  file_attachment_id: number;
+}
+
+export interface PurposeStatusHistoryTable {
+  id: Generated<number>;
+  purpose_id: number;
+  previous_status: PurposeStatus | null;
+  new_status: PurposeStatus;
+  changed_at: Generated<Instant>;
+  changed_by: string | null;
+  changed_by_id: number | null;
+}
+
+export interface ResponsibleAuthorityTable {
+  id: Generated<number>;
+  name: string;
+  description: string | null;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+  updated_at: Generated<Instant>;
+  updated_by: number | null;
+}
+
+export interface ServiceTable {
+  id: Generated<number>;
+  name: string;
+  service_type_id: number;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+  updated_at: Generated<Instant>;
+  updated_by: number | null;
+}
+
+export interface ServiceTypeTable {
+  id: Generated<number>;
+  name: string;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+  updated_at: Generated<Instant>;
+  updated_by: number | null;
+}
+
+export interface StageTable {
+  id: Generated<number>;
+  stage_type_id: number;
+  purchase_id: number;
+  priority: number;
+  value: string | null;
+  completion_date: string | null;
+  note: string | null;
+  custom_name: string | null;
+  version: Generated<number>;
+  previous_completion_date: string | null;
+  ready_at: Instant | null;
+  started_at: Instant | null;
+  started_by: number | null;
+  done_at: Instant | null;
+  done_by: number | null;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+  updated_at: Generated<Instant>;
+  updated_by: number | null;
+}
+
+export interface StageTypeTable {
+  id: Generated<number>;
+  name: string;
+  display_name: string;
+  description: string | null;
+  value_required: Generated<boolean>;
+  is_optional: Generated<boolean>;
+  responsible_authority_id: number | null;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+  updated_at: Generated<Instant>;
+  updated_by: number | null;
+}
+
+export interface SupplierTable {
+  id: Generated<number>;
+  name: string;
+  file_icon_id: number | null;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+  updated_at: Generated<Instant>;
+  updated_by: number | null;
+}
+
+export interface Tables {
+  audit_entry: AuditEntryTable;
+  budget_source: BudgetSourceTable;
+  cost: CostTable;
+  file_attachment: FileAttachmentTable;
+  hierarchy: HierarchyTable;
+  predefined_flow: PredefinedFlowTable;
+  predefined_flow_stage: PredefinedFlowStageTable;
+  principal: PrincipalTable;
+  purchase: PurchaseTable;
+  purpose: PurposeTable;
+  purpose_content: PurposeContentTable;
+  purpose_file_attachment: PurposeFileAttachmentTable;
+  purpose_status_history: PurposeStatusHistoryTable;
+  responsible_authority: ResponsibleAuthorityTable;
+  service: ServiceTable;
+  service_type: ServiceTypeTable;
+  stage: StageTable;
+  stage_type: StageTypeTable;
+  supplier: SupplierTable;
+}

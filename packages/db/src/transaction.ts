@@ -1,0 +1,46 @@
+import type { Transaction } from 'kysely';
+import { sql } from 'kysely';
+import pg from 'pg';
+import type { Executor } from './database.ts';
+import type { Tables } from './generated/tables.ts';
+import { isStalePlan } from './prepared.ts';
+
+/** Who acts, and in which request: triggers write both into the rows and the audit trail. */
+export interface Actor {
+  readonly principalId: number | null;
+  readonly requestId: string | null;
+}
+
+const ATTEMPTS = 4;
+const SERIALIZATION_FAILURE = '40001';
+const DEADLOCK = '40P01';
+
+/**
+ * Runs the work in one transaction (READ COMMITTED). When the database gave up because of others (serialization
+ * failure, deadlock) the whole work runs again, up to three times: it must have no effect outside the transaction.
+ */
+export async function transaction<Result>(
+  db: Executor,
+  actor: Actor,
+  work: (transaction: Transaction<Tables>) => Promise<Result>,
+): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await db.transaction().execute(async (tx) => {
+        await sql`/* transaction actor */ select
+          set_config('calculaud.principal_id', ${actor.principalId?.toString() ?? ''}, true),
+          set_config('calculaud.request_id', ${actor.requestId ?? ''}, true)`.execute(tx);
+        return work(tx);
+      });
+    } catch (error) {
+      if (attempt === ATTEMPTS || !mayPassNextTime(error)) throw error;
+    }
+  }
+}
+
+function mayPassNextTime(error: unknown): boolean {
+  if (isStalePlan(error)) return true;
+  return (
+    error instanceof pg.DatabaseError && (error.code === SERIALIZATION_FAILURE || error.code === DEADLOCK)
+  );
+}
