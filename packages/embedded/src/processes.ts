@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { codeOf } from './failure.ts';
+
+/** Does a process with this id exist, whoever owns it? */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === 'EPERM';
+  }
+}
+
+/**
+ * A mark that tells a process from a later one with the same id: its start, in clock ticks since boot (Linux) or as a
+ * date (elsewhere). Process ids come back quickly in containers, where the first process is always number 1.
+ * '' when the system does not tell.
+ */
+export function startMarkOf(pid: number): string {
+  try {
+    if (process.platform === 'linux') {
+      // The second field is the program's name in brackets and may hold blanks; the start is field 22.
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+      return `${boot}/${fields[19] ?? ''}`;
+    }
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
+      encoding: 'utf8',
+      env: { LC_ALL: 'C' },
+    }).trim();
+  } catch {
+    return '';
+  }
+}
+
+/** Is this process a postmaster of that cluster? Its working directory is its cluster, by PostgreSQL's own doing. */
+export function isPostmasterOf(pid: number, cluster: string): boolean {
+  try {
+    if (process.platform === 'linux') {
+      return (
+        readlinkSync(`/proc/${pid}/cwd`) === cluster &&
+        readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'postgres'
+      );
+    }
+    const command = execFileSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8' });
+    return command.includes('postgres') && command.includes(`-D ${cluster} `);
+  } catch {
+    // Gone, or of another user, to whom PostgreSQL would not give this cluster.
+    return false;
+  }
+}
