@@ -39,6 +39,15 @@ export function lockDataDirectory(run: string): DataLock {
   }
 }
 
+/** The process that holds the lock of a data folder, if any. */
+export function lockHolder(run: string): number | undefined {
+  for (;;) {
+    const current = highestLock(run);
+    const holder = current === 0 ? undefined : holderOf(join(run, `${PREFIX}${current}`));
+    if (holder !== 'replaced') return holder;
+  }
+}
+
 function locks(run: string): number[] {
   return readdirSync(run)
     .filter((name) => /^lock\.\d+$/.test(name))

@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['{apps,packages,scripts}/**/*.test.{ts,tsx}'],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    globalSetup: ['packages/testing/src/global-setup.ts'],
+    // Processes, not threads: tests start servers, change working directories and send signals.
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 15_000,
+    hookTimeout: 30_000,
+    // A test that leaves a handle open is a fault of the code under test: it must not be hidden by a kill at the end.
+    teardownTimeout: 20_000,
+    restoreMocks: true,
+    unstubEnvs: true,
+  },
+});
