@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import cors from '@fastify/cors';
+import formbody from '@fastify/formbody';
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { catalogRoutes } from './catalog/routes.ts';
+import { parseBodies } from './platform/bodies.ts';
+import type { Principal } from './platform/context.ts';
+import { answerErrors } from './platform/errors.ts';
+import { Router } from './platform/http.ts';
+import { answerUnknownRoutes } from './platform/not-found.ts';
+import type { Services } from './platform/services.ts';
+
+export interface AppOptions extends Services {
+  readonly authenticate: (request: FastifyRequest) => Promise<Principal>;
+}
+
+/** The whole HTTP API, not yet listening. This is the only list of all features. */
+export async function buildApp({ authenticate, ...services }: AppOptions): Promise<FastifyInstance> {
+  const { config } = services;
+  const app = fastify({
+    logger: { level: config.log.level },
+    genReqId: requestId,
+    trustProxy: [...config.http.trustedProxies],
+    bodyLimit: 1024 * 1024,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
+    forceCloseConnections: 'idle',
+  });
+  answerErrors(app);
+  parseBodies(app);
+  await app.register(formbody);
+  await app.register(cors, {
+    origin: config.http.cors.origins === 'any' ? '*' : [...config.http.cors.origins],
+    credentials: config.http.cors.credentials,
+    methods: ['GET', 'POST', 'PATCH', 'PUT', 'DELETE'],
+    exposedHeaders: ['content-disposition', 'etag', 'x-request-id'],
+    maxAge: 600,
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id);
+  });
+
+  const router = new Router(app, {
+    prefix: config.http.prefix,
+    timeZone: config.organisation.timeZone,
+    authenticate,
+  });
+  catalogRoutes(router, services);
+
+  answerUnknownRoutes(app, router);
+  return app;
+}
+
+/** The caller's own request id when it is harmless, so that one id follows a request through all systems. */
+function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[\w-]{8,64}$/.test(given) ? given : randomUUID();
+}

@@ -1,0 +1,18 @@
+import pg from 'pg';
+import type { Problem } from './problem.ts';
+
+/**
+ * Runs the work and translates a violated database constraint into the Problem it stands for. The database is the only
+ * judge of uniqueness and references, so that two requests at the same time cannot both pass a check.
+ */
+export async function translateConstraints<Result>(
+  problems: Readonly<Record<string, () => Problem | Promise<Problem>>>,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    const problem = error instanceof pg.DatabaseError && error.constraint && problems[error.constraint];
+    throw problem ? await problem() : error;
+  }
+}

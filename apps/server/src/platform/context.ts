@@ -1,0 +1,38 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Permission } from '@calculaud/contract/permissions';
+
+/** Who is acting, as the authentication of the request (or of a job) found out. */
+export interface Principal {
+  readonly id: number;
+  readonly name: string;
+  readonly permits: (permission: Permission) => boolean;
+}
+
+/** What a service needs to know about the request it serves. */
+export interface RequestContext {
+  readonly principal: Principal;
+  readonly requestId: string;
+  /** The organisation's calendar day, `YYYY-MM-DD`. */
+  readonly today: string;
+  /** Scheme and host that the client used, for absolute links. */
+  readonly baseUrl: string;
+  /** The versions that If-Match allows; undefined: no header, any version will do. */
+  readonly ifMatch: IfMatch | undefined;
+  readonly log: FastifyBaseLogger;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
+}
+
+export interface IfMatch {
+  readonly versions: ReadonlySet<number>;
+}
+
+/** The calendar day of an instant in a time zone. */
+export function calendarDay(instant: Date, timeZone: string): string {
+  return new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short' }).format(instant);
+}
+
+/** Who the database shall write down as the author of what the request changes. */
+export function actor(context: RequestContext): { principalId: number; requestId: string } {
+  return { principalId: context.principal.id, requestId: context.requestId };
+}

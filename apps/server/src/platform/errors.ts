@@ -1,0 +1,71 @@
+import { STATUS_CODES } from 'node:http';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Problem } from './problem.ts';
+import { type FieldError, InvalidInput } from './validation.ts';
+
+/**
+ * Answers every failure in one shape: v1's `detail`, the `message` its front end reads, and the members of RFC 9457.
+ * Nothing internal leaves; what is unexpected is logged under the request id that the answer shows.
+ */
+export function answerErrors(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    if (error instanceof Problem) {
+      return sendProblem(reply.headers(error.headers), request, error.status, error.code, error.message);
+    }
+    if (error instanceof InvalidInput) {
+      return sendProblem(reply, request, 422, 'invalid_input', error.message, error.errors);
+    }
+    const known = fromFastify(error);
+    if (known) {
+      return known instanceof InvalidInput
+        ? sendProblem(reply, request, 422, 'invalid_input', known.message, known.errors)
+        : sendProblem(reply.headers(known.headers), request, known.status, known.code, known.message);
+    }
+    request.log.error({ err: error }, 'unexpected failure');
+    return sendProblem(
+      reply,
+      request,
+      500,
+      'internal',
+      'Something went wrong on our side. Quote the request id when you report it',
+    );
+  });
+}
+
+export function sendProblem(
+  reply: FastifyReply,
+  request: FastifyRequest,
+  status: number,
+  code: string,
+  message: string,
+  errors?: readonly FieldError[],
+): FastifyReply {
+  return reply
+    .status(status)
+    .type('application/json')
+    .send(
+      JSON.stringify({
+        detail: errors ?? message,
+        message,
+        type: 'about:blank',
+        title: STATUS_CODES[status],
+        status,
+        code,
+        request_id: request.id,
+      }),
+    );
+}
+
+function fromFastify(error: FastifyError): Problem | InvalidInput | undefined {
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new Problem('too_large', 413, 'The request body is larger than the server accepts');
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+    case 'FST_ERR_BAD_URL':
+      return new Problem('malformed', 400, 'The request is malformed');
+    default:
+      return typeof error.statusCode === 'number' && error.statusCode >= 400 && error.statusCode < 500
+        ? new Problem('refused', error.statusCode, error.message)
+        : undefined;
+  }
+}

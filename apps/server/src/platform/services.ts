@@ -1,0 +1,8 @@
+import type { Config } from '@calculaud/config/config';
+import type { Database } from '@calculaud/db/database';
+
+/** What every feature works with; made once at the start and handed down. */
+export interface Services {
+  readonly config: Config;
+  readonly db: Database;
+}

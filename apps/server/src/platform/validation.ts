@@ -1,0 +1,97 @@
+import type { z } from 'zod';
+import { type Endpoint, type Input } from '@calculaud/contract/endpoint';
+import { isRepeated } from '@calculaud/contract/input';
+
+/** One refused field in the shape that v1 clients know (contract 2.1.5). */
+export interface FieldError {
+  readonly type: string;
+  readonly loc: readonly (string | number)[];
+  readonly msg: string;
+  readonly input?: unknown;
+  readonly ctx?: unknown;
+}
+
+export class InvalidInput extends Error {
+  readonly errors: readonly FieldError[];
+
+  constructor(errors: readonly FieldError[]) {
+    super(errors.map((error) => `${error.loc.join('.')}: ${error.msg}`).join('; '));
+    this.name = 'InvalidInput';
+    this.errors = errors;
+  }
+}
+
+interface RawInput {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+}
+
+/** Parses everything the endpoint declares; all refused fields are reported at once. */
+export function parseInput<E extends Endpoint>(endpoint: E, raw: RawInput): Input<E> {
+  const errors: FieldError[] = [];
+  const parsed: Record<string, unknown> = {};
+  for (const [source, schema, value] of [
+    ['path', endpoint.params, raw.params],
+    ['query', endpoint.query, endpoint.query && lastOfRepeated(endpoint.query, raw.query)],
+    ['body', endpoint.bodyType === 'multipart' ? undefined : endpoint.body, raw.body],
+  ] as const) {
+    if (!schema) {
+      continue;
+    }
+    const result = schema.safeParse(value, { reportInput: true });
+    if (result.success) {
+      parsed[source === 'path' ? 'params' : source] = result.data;
+    } else {
+      errors.push(...result.error.issues.map((issue) => toFieldError(source, issue)));
+    }
+  }
+  if (errors.length > 0) {
+    throw new InvalidInput(errors);
+  }
+  // The three schemas of this very endpoint have just produced these values.
+  return parsed as unknown as Input<E>;
+}
+
+function lastOfRepeated(schema: z.ZodObject, query: unknown): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(query ?? {}).map(([name, value]) => [
+      name,
+      Array.isArray(value) && !isRepeated(schema.shape[name]) ? value.at(-1) : value,
+    ]),
+  );
+}
+
+function toFieldError(source: string, issue: z.core.$ZodIssue): FieldError {
+  const loc = [source, ...issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key))];
+  const input = boundedInput(issue.input);
+  if (issue.code === 'custom') {
+    const { type, ctx } = issue.params ?? {};
+    return {
+      type: typeof type === 'string' ? type : 'value_error',
+      loc,
+      msg: issue.message,
+      input,
+      ...(ctx === undefined ? {} : { ctx }),
+    };
+  }
+  if (issue.code === 'invalid_type' && issue.input === undefined) {
+    return { type: 'missing', loc, msg: 'Field required', input };
+  }
+  const types: Partial<Record<typeof issue.code, string>> = {
+    invalid_type:
+      issue.code === 'invalid_type' && issue.expected === 'array' ? 'list_type' : 'model_attributes_type',
+    too_small: 'too_short',
+    too_big: 'too_long',
+    invalid_union: 'value_error',
+  };
+  return { type: types[issue.code] ?? 'value_error', loc, msg: issue.message, input };
+}
+
+/** What was sent is shown back only while it is small: an answer must not grow with a hostile request. */
+function boundedInput(input: unknown): unknown {
+  if (typeof input === 'string') {
+    return input.length > 200 ? `${input.slice(0, 200).toWellFormed()}…` : input.toWellFormed();
+  }
+  return typeof input === 'object' && input !== null ? {} : (input ?? null);
+}

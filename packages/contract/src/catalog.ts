@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import { endpoint } from './endpoint.ts';
+import { id, paging, search, text } from './input.ts';
+import * as out from './output.ts';
+import type { Permission } from './permissions.ts';
+
+/** The plain catalogues of contract 2.3: five operations each, one pattern. */
+
+interface Catalogue<
+  Name extends string,
+  Item extends z.ZodType,
+  Create extends z.ZodObject,
+  Patch extends z.ZodObject,
+  Filters extends z.ZodRawShape,
+> {
+  readonly name: Name;
+  readonly singular: string;
+  readonly item: Item;
+  readonly create: Create;
+  readonly patch: Patch;
+  readonly filters: Filters;
+}
+
+type ReadPermission<Name extends string> = Extract<Permission, `${Name}.read`>;
+type WritePermission<Name extends string> = Extract<Permission, `${Name}.write`>;
+
+function catalogue<
+  const Name extends string,
+  Item extends z.ZodType,
+  Create extends z.ZodObject,
+  Patch extends z.ZodObject,
+  Filters extends z.ZodRawShape,
+>(definition: Catalogue<Name, Item, Create, Patch, Filters>) {
+  const { name, singular, item } = definition;
+  // Every catalogue has both permissions; a name without them does not compile, because they are then `never`.
+  const read = `${name}.read` as ReadPermission<Name>;
+  const write = `${name}.write` as WritePermission<Name>;
+  const params = z.object({ id: id() });
+  return {
+    name,
+    singular,
+    list: endpoint({
+      id: `${name}.list`,
+      method: 'GET',
+      path: `/${name}/`,
+      summary: `List ${singular} records by name`,
+      permission: read,
+      query: z.object({ ...paging, search, ...definition.filters }),
+      success: { status: 200, body: out.page(item) },
+    }),
+    get: endpoint({
+      id: `${name}.get`,
+      method: 'GET',
+      path: `/${name}/{id}`,
+      summary: `Show one ${singular}`,
+      permission: read,
+      params,
+      success: { status: 200, body: item },
+      errors: [404],
+    }),
+    create: endpoint({
+      id: `${name}.create`,
+      method: 'POST',
+      path: `/${name}/`,
+      summary: `Add a ${singular}`,
+      permission: write,
+      body: definition.create,
+      success: { status: 201, body: item },
+      errors: [400, 409],
+    }),
+    update: endpoint({
+      id: `${name}.update`,
+      method: 'PATCH',
+      path: `/${name}/{id}`,
+      summary: `Change a ${singular}: only the members present`,
+      permission: write,
+      params,
+      body: definition.patch,
+      success: { status: 200, body: item },
+      errors: [400, 404, 409],
+    }),
+    remove: endpoint({
+      id: `${name}.delete`,
+      method: 'DELETE',
+      path: `/${name}/{id}`,
+      summary: `Delete a ${singular} that nothing needs`,
+      permission: write,
+      params,
+      success: { status: 204 },
+      errors: [404, 409],
+    }),
+  };
+}
+
+export const budgetSource = z.object({ id: out.id, name: z.string() }).meta({ id: 'BudgetSource' });
+
+export const budgetSources = catalogue({
+  name: 'budget-sources',
+  singular: 'budget source',
+  item: budgetSource,
+  create: z.object({ name: text({ min: 1, max: 255 }) }),
+  patch: z.object({ name: text({ min: 1, max: 255 }).optional() }),
+  filters: {},
+});
