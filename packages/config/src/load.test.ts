@@ -185,7 +185,7 @@ describe('a wrong configuration', () => {
       CALCULAUD_NONSENSE: '1',
       AWS_ACCESS_KEY_ID: 'AKIA',
     });
-    expect(names.sort()).toEqual([
+    expect(names.toSorted()).toEqual([
       'AUTH_ALGORITHM',
       'AWS_SECRET_ACCESS_KEY',
       'CALCULAUD_LEGACY_TZ',

@@ -1,10 +1,13 @@
 const MASK = '********';
 
 /** A setting's value as text that may be shown; null when there is none. */
-export function mask(value: unknown, secret: 'value' | 'url' | undefined): string | null {
-  if (value === undefined || value === null || value === '') return null;
+export function mask(
+  value: string | number | boolean | readonly string[] | undefined,
+  secret: 'value' | 'url' | undefined,
+): string | null {
+  if (value === undefined || value === '') return null;
   if (secret === 'value') return MASK;
-  const text = Array.isArray(value) ? value.join(',') : String(value);
+  const text = String(value);
   return secret === 'url' ? maskPassword(text) : text;
 }
 

@@ -99,7 +99,8 @@ function escapeOnce(value: string): string {
 export const timeZone = reader('a time zone name such as UTC or Asia/Jerusalem', (value) => {
   if (!/^[a-z]/i.test(value)) return undefined;
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: value }) && value;
+    new Intl.DateTimeFormat('en', { timeZone: value }).format();
+    return value;
   } catch {
     return undefined;
   }

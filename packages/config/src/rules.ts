@@ -1,11 +1,7 @@
-import { isIPv4 } from 'node:net';
 import type { Problem } from './problem.ts';
 import { isProduction } from './production.ts';
 import type { EffectiveSettings } from './defaults.ts';
-
-function isLoopback(host: string): boolean {
-  return host === '::1' || host.toLowerCase() === 'localhost' || (isIPv4(host) && host.startsWith('127.'));
-}
+import { isLoopback } from './loopback.ts';
 
 /** What settings, each of them valid alone, must fulfil together. */
 export function contradictions(settings: EffectiveSettings): Problem[] {

@@ -107,7 +107,7 @@ function unknownNames(sources: readonly Source[]): Problem[] {
   const given = new Set(sources.flatMap(({ variables }) => Object.keys(variables)));
   return [...given]
     .filter((name) => name.startsWith('CALCULAUD_') && !known.has(name))
-    .sort()
+    .toSorted()
     .map((name) => {
       const suggestion = nearest(name, [...known]) ?? nearest(name.replace(/_FILE$/, ''), [...known]);
       return {
