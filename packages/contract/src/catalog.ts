@@ -94,6 +94,25 @@ function catalogue<
 
 export const budgetSource = z.object({ id: out.id, name: z.string() }).meta({ id: 'BudgetSource' });
 
+export const authority = z
+  .object({ id: out.id, name: z.string(), description: z.string().nullable(), created_at: out.dateTime })
+  .meta({ id: 'Authority' });
+
+export const stageType = z
+  .object({
+    id: out.id,
+    name: z.string(),
+    display_name: z.string(),
+    description: z.string().nullable(),
+    /** A value may be stored on such a stage; v1's name for it. */
+    value_required: z.boolean(),
+    is_optional: z.boolean(),
+    responsible_authority_id: out.id.nullable(),
+    created_at: out.dateTime,
+    responsible_authority: authority.nullable(),
+  })
+  .meta({ id: 'StageType' });
+
 export const budgetSources = catalogue({
   name: 'budget-sources',
   singular: 'budget source',
