@@ -87,6 +87,7 @@ export async function renderTableTypes(client: pg.ClientBase): Promise<string> {
     if (row.labels !== null) enums.set(row.type_name, row.labels);
     tables.set(row.table_name, [...(tables.get(row.table_name) ?? []), row]);
   }
+  const names = [...tables.keys()];
   return [
     HEADER,
     ...[...enums]
@@ -96,7 +97,8 @@ export async function renderTableTypes(client: pg.ClientBase): Promise<string> {
       ([name, columns]) =>
         `export interface ${pascal(name)}Table {\n${columns.map((column) => `  ${column.column_name}: ${typeOf(column)};\n`).join('')}}\n`,
     ),
-    `export interface Tables {\n${[...tables.keys()].map((name) => `  ${name}: ${pascal(name)}Table;\n`).join('')}}\n`,
+    `export interface Tables {\n${names.map((name) => `  ${name}: ${pascal(name)}Table;\n`).join('')}}\n`,
+    `/** For what must know them at run time, as the privileges do. */\nexport const TABLE_NAMES: readonly (keyof Tables)[] = [\n${names.map((name) => `  '${name}',\n`).join('')}];\n`,
   ].join('\n');
 }
 

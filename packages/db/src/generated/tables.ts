@@ -165,6 +165,16 @@ export interface ResponsibleAuthorityTable {
   updated_by: number | null;
 }
 
+export interface SchemaMigrationTable {
+  number: number;
+  name: string;
+  checksum: string;
+  applied_at: Generated<Instant>;
+  duration_ms: number;
+  breaking: boolean;
+  app_version: string | null;
+}
+
 export interface ServiceTable {
   id: Generated<number>;
   name: string;
@@ -245,9 +255,34 @@ export interface Tables {
   purpose_file_attachment: PurposeFileAttachmentTable;
   purpose_status_history: PurposeStatusHistoryTable;
   responsible_authority: ResponsibleAuthorityTable;
+  schema_migration: SchemaMigrationTable;
   service: ServiceTable;
   service_type: ServiceTypeTable;
   stage: StageTable;
   stage_type: StageTypeTable;
   supplier: SupplierTable;
 }
+
+/** For what must know them at run time, as the privileges do. */
+export const TABLE_NAMES: readonly (keyof Tables)[] = [
+  'audit_entry',
+  'budget_source',
+  'cost',
+  'file_attachment',
+  'hierarchy',
+  'predefined_flow',
+  'predefined_flow_stage',
+  'principal',
+  'purchase',
+  'purpose',
+  'purpose_content',
+  'purpose_file_attachment',
+  'purpose_status_history',
+  'responsible_authority',
+  'schema_migration',
+  'service',
+  'service_type',
+  'stage',
+  'stage_type',
+  'supplier',
+];

@@ -1,0 +1,212 @@
+import pg from 'pg';
+import type { AppliedMigration } from './ledger.ts';
+import {
+  createLedger,
+  ORIGIN,
+  PREDECESSOR_LEDGER,
+  readLedger,
+  tableExists,
+  tablesInPublic,
+  writeLedger,
+} from './ledger.ts';
+import type { Migration, MigrationName } from './migration-files.ts';
+import { migrationsDirectory, readMigrations } from './migration-files.ts';
+import type { Log } from './migration-session.ts';
+import { aloneOnDatabase, inTransaction, pause } from './migration-session.ts';
+import { writeReferenceData } from './reference.ts';
+import { DatabaseRefusal } from './refusal.ts';
+import { ensureRoles } from './roles.ts';
+
+export interface MigrateOptions {
+  readonly connectionString: string;
+  readonly log?: Log;
+  /** The version of the code that migrates. */
+  readonly appliedBy?: string;
+  readonly directory?: string;
+  /** How long a statement waits for a lock before it lets those through that queue behind it, and tries again. */
+  readonly lockTimeoutMs?: number;
+  /** How often a migration is tried when locks are not to be had. */
+  readonly attempts?: number;
+}
+
+export interface MigrateResult {
+  readonly applied: readonly MigrationName[];
+}
+
+const LOCK_TIMEOUT_MS = 2000;
+const ATTEMPTS = 12;
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 8000;
+const LOCK_NOT_AVAILABLE = '55P03';
+const DEADLOCK = '40P01';
+
+/** Brings the database to the state that this code needs: migrations, reference data of a new one, privileges. */
+export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
+  const log = options.log ?? (() => undefined);
+  const lockTimeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
+  return aloneOnDatabase(
+    { connectionString: options.connectionString, log, lockTimeoutMs },
+    async (client) => {
+      await refuseForeignTables(client);
+      await createLedger(client);
+      return bringUpToDate(client, { ...options, log });
+    },
+  );
+}
+
+/** The part of a migration that a takeover shares: the caller holds the lock and has made the ledger. */
+export async function bringUpToDate(
+  client: pg.Client,
+  options: Omit<MigrateOptions, 'connectionString'> & { readonly log: Log },
+): Promise<MigrateResult> {
+  const migrations = await readMigrations(options.directory ?? migrationsDirectory());
+  const ledger = (await readLedger(client)) ?? [];
+  refuseChangedFiles(migrations, ledger);
+  const done = new Set(ledger.map((row) => row.number));
+  const missing = migrations.filter((migration) => !done.has(migration.number));
+  for (const migration of missing) await applyPatiently(client, migration, options);
+  await inTransaction(client, () => writeReferenceData(client, options.appliedBy ?? null));
+  await ensureRoles(client, options.log);
+  return { applied: missing.map(({ number, name }) => ({ number, name })) };
+}
+
+async function refuseForeignTables(client: pg.Client): Promise<void> {
+  if (await tableExists(client, PREDECESSOR_LEDGER)) {
+    throw new DatabaseRefusal(
+      'This database belongs to the predecessor, or its takeover is not finished.',
+      'Take it over with `calculaud db takeover`; it says first what it would do.',
+    );
+  }
+  const ledger = await readLedger(client);
+  if (ledger !== null && ledger.length > 0) return;
+  const foreign = (await tablesInPublic(client)).filter((table) => table !== 'schema_migration');
+  if (foreign.length === 0) return;
+  throw new DatabaseRefusal(
+    `This database already holds tables of something else: ${foreign.slice(0, 5).join(', ')}${foreign.length > 5 ? ', …' : ''}.`,
+    'Give Calculaud a database of its own (create database …) and name it in DATABASE_URL.',
+  );
+}
+
+function refuseChangedFiles(migrations: readonly Migration[], ledger: readonly AppliedMigration[]): void {
+  for (const migration of migrations) {
+    const row = ledger.find(({ number }) => number === migration.number);
+    if (row === undefined || row.checksum === migration.checksum) continue;
+    throw new DatabaseRefusal(
+      `The migration ${migration.file} was changed after it had been applied here (${row.applied_at.toISOString()}).`,
+      'Put the file back as it was; what it should do differently belongs in a new migration.',
+    );
+  }
+}
+
+async function applyPatiently(
+  client: pg.Client,
+  migration: Migration,
+  options: Pick<MigrateOptions, 'attempts' | 'appliedBy'> & { readonly log: Log },
+): Promise<void> {
+  const attempts = options.attempts ?? ATTEMPTS;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const duration = await apply(client, migration, options.appliedBy ?? null);
+      options.log(`Applied ${migration.file} in ${duration} ms.`);
+      return;
+    } catch (error) {
+      if (!isLockTrouble(error) || attempt === attempts) throw failure(migration, error);
+      const wait = Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS);
+      options.log(
+        `${migration.file} waits for a lock that others hold; attempt ${attempt + 1} in ${wait} ms.`,
+      );
+      await pause(wait);
+    }
+  }
+}
+
+async function apply(client: pg.Client, migration: Migration, appVersion: string | null): Promise<number> {
+  const start = performance.now();
+  const write = async (): Promise<number> => {
+    const duration_ms = Math.round(performance.now() - start);
+    const { number, name, checksum, breaking } = migration;
+    await writeLedger(client, { number, name, checksum, duration_ms, breaking, app_version: appVersion });
+    return duration_ms;
+  };
+  if (migration.outsideTransaction) {
+    for (const statement of statementsOf(migration)) await client.query(statement);
+    return write();
+  }
+  return inTransaction(client, async () => {
+    await client.query(migration.sql);
+    return write();
+  });
+}
+
+/** Statements end with a semicolon at the end of a line; bodies of functions have no place in such a file. */
+function statementsOf(migration: Migration): string[] {
+  if (migration.sql.includes('$$')) {
+    throw new Error(`${migration.file} runs outside a transaction and may not define functions.`);
+  }
+  return migration.sql
+    .replace(/^\s*--.*$/gm, '')
+    .split(/;\s*$/m)
+    .filter((statement) => statement.trim() !== '');
+}
+
+function isLockTrouble(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && (error.code === LOCK_NOT_AVAILABLE || error.code === DEADLOCK);
+}
+
+function failure(migration: Migration, error: unknown): Error {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new Error(`The migration ${migration.file} failed: ${reason}`, { cause: error });
+}
+
+export interface MigrationStatus {
+  readonly applied: readonly AppliedMigration[];
+  readonly pending: readonly MigrationName[];
+  /** Applied by newer code than this. */
+  readonly newer: readonly AppliedMigration[];
+  /** Files that are no longer what was applied. */
+  readonly changed: readonly MigrationName[];
+  /** 'empty': nothing there; 'predecessor': to be taken over, or half way; 'foreign': tables of something else. */
+  readonly state: 'ours' | 'empty' | 'predecessor' | 'foreign';
+}
+
+/** Looks, and changes nothing. */
+export async function migrationStatus(options: {
+  readonly connectionString: string;
+  readonly directory?: string;
+}): Promise<MigrationStatus> {
+  const migrations = await readMigrations(options.directory ?? migrationsDirectory());
+  const client = new pg.Client({
+    connectionString: options.connectionString,
+    application_name: 'calculaud db',
+  });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    const rows = (await readLedger(client)) ?? [];
+    const applied = rows.filter((row) => row.number !== ORIGIN);
+    const tables = await tablesInPublic(client);
+    const byNumber = new Map(applied.map((row) => [row.number, row]));
+    const known = new Set(migrations.map(({ number }) => number));
+    return {
+      applied,
+      pending: migrations.filter(({ number }) => !byNumber.has(number)).map(named),
+      newer: applied.filter(({ number }) => !known.has(number)),
+      changed: migrations
+        .filter(({ number, checksum }) => (byNumber.get(number)?.checksum ?? checksum) !== checksum)
+        .map(named),
+      state: stateOf(tables, applied.length > 0),
+    };
+  } finally {
+    await client.end();
+  }
+}
+
+function stateOf(tables: readonly string[], migrated: boolean): MigrationStatus['state'] {
+  if (tables.includes(PREDECESSOR_LEDGER)) return 'predecessor';
+  if (migrated) return 'ours';
+  return tables.every((table) => table === 'schema_migration') ? 'empty' : 'foreign';
+}
+
+function named({ number, name }: MigrationName): MigrationName {
+  return { number, name };
+}
