@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,15 +20,14 @@ export interface Migration extends MigrationName {
 
 const FILE_NAME = /^(\d{4})_([a-z0-9_]+)\.sql$/;
 
-/** In the sources `packages/db/migrations`; in a bundle the folder `migrations` beside the bundled file. */
+/** The same from the sources and from a bundle, where `import.meta.url` goes on naming the source. */
 export function migrationsDirectory(): string {
-  const bundled = fileURLToPath(new URL('./migrations/', import.meta.url));
-  return existsSync(bundled) ? bundled : fileURLToPath(new URL('../migrations/', import.meta.url));
+  return fileURLToPath(new URL('../migrations/', import.meta.url));
 }
 
 /** The migrations that this code knows, in order, without reading them. */
 export async function migrationNames(directory = migrationsDirectory()): Promise<MigrationName[]> {
-  const names = (await readdir(directory)).filter((file) => file.endsWith('.sql')).sort();
+  const names = (await readdir(directory)).filter((file) => file.endsWith('.sql')).toSorted();
   const found = names.map((file) => {
     const [, number, name] = FILE_NAME.exec(file) ?? [];
     if (number === undefined || name === undefined) {

@@ -91,7 +91,7 @@ export async function renderTableTypes(client: pg.ClientBase): Promise<string> {
   return [
     HEADER,
     ...[...enums]
-      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .toSorted(([one], [other]) => (one < other ? -1 : 1))
       .map(([name, labels]) => `export type ${pascal(name)} = ${union(labels)};\n`),
     ...[...tables].map(
       ([name, columns]) =>
