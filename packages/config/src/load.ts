@@ -42,10 +42,11 @@ export function explainConfig(environment?: Environment): Explanation {
   return {
     problems,
     settings: settingNames.map((name) => {
-      const reason = reasons[name];
+      const value = wrong.has(name) ? null : mask(settings[name], aboutSetting(name).secret);
+      const reason = value !== null && reasons[name];
       return {
         name,
-        value: wrong.has(name) ? null : mask(settings[name], aboutSetting(name).secret),
+        value,
         origin: found.get(name)?.origin ?? (reason ? `default (${reason})` : 'default'),
         description: aboutSetting(name).description,
       };

@@ -5,9 +5,9 @@ export function mask(
   value: string | number | boolean | readonly string[] | undefined,
   secret: 'value' | 'url' | undefined,
 ): string | null {
-  if (value === undefined || value === '') return null;
+  const text = value === undefined ? '' : String(value);
+  if (text === '') return null;
   if (secret === 'value') return MASK;
-  const text = String(value);
   return secret === 'url' ? maskPassword(text) : text;
 }
 

@@ -1,0 +1,55 @@
+import { maskPassword } from '@calculaud/config/mask';
+import { ConfigError } from '@calculaud/config/problem';
+import { DatabaseRefusal } from '@calculaud/db/refusal';
+import { EmbeddedPostgresError } from '@calculaud/embedded/failure';
+import { CliError } from './ui/cli-error.ts';
+import { EXIT } from './ui/exit-codes.ts';
+
+const UNREACHABLE = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ETIMEDOUT',
+  'EAI_AGAIN',
+  'ENOENT',
+]);
+/** SQLSTATE: wrong password, role or database that does not exist, missing privilege, too many connections, starting up. */
+const NOT_ADMITTED = new Set(['28P01', '28000', '3D000', '42501', '53300', '57P03']);
+
+/** What an error means for the operator; errors that nobody foresaw keep their stack, because somebody has to find them. */
+export function explainFailure(error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  if (error instanceof ConfigError) {
+    return new CliError(
+      error.message,
+      'Run `calculaud config show` to see what is set and where.',
+      EXIT.refused,
+    );
+  }
+  if (error instanceof DatabaseRefusal) return new CliError(error.message, error.hint, EXIT.refused);
+  if (error instanceof EmbeddedPostgresError) return new CliError(error.message, '', EXIT.refused);
+  const connection = connectionFailure(error);
+  if (connection) {
+    return new CliError(
+      `The database cannot be used: ${maskPassword(connection)}`,
+      'Look at DATABASE_URL (`calculaud config show`) and whether the server runs.',
+      EXIT.refused,
+    );
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new CliError(
+    `Internal error: ${maskPassword(text)}`,
+    'Please report it with the text above.',
+    EXIT.internalError,
+  );
+}
+
+function connectionFailure(error: unknown): string | undefined {
+  if (error instanceof AggregateError) {
+    return error.errors.map(connectionFailure).find((message) => message !== undefined);
+  }
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
+  const system = 'syscall' in error && UNREACHABLE.has(error.code);
+  return system || NOT_ADMITTED.has(error.code) ? error.message : undefined;
+}

@@ -1,0 +1,49 @@
+import { Command, Option } from 'commander';
+import type { CommandDescription, CommandGroup } from './command.ts';
+import { configCommands } from './commands/config/group.ts';
+import { databaseCommands } from './commands/db/group.ts';
+
+export const groups: readonly CommandGroup[] = [configCommands, databaseCommands];
+
+/** Called when a command line names a command that exists and fits its description. */
+type Act = (command: CommandDescription, options: unknown, values: readonly string[]) => Promise<void>;
+
+/** The command line as commander knows it; nothing of the commands themselves is loaded. */
+export function buildProgram(version: string, output: Output, act: Act): Command {
+  const program = new Command('calculaud')
+    .description('Runs and looks after Calculaud, the procurement system.')
+    .version(version, '--version', 'print the version')
+    .option('--json', 'write events for programs to standard output, one JSON object per line')
+    .helpOption('-h, --help', 'explain a command; never does anything else')
+    .helpCommand(false)
+    .configureOutput(output)
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError()
+    .exitOverride();
+  for (const { verb, description, commands } of groups) {
+    const group = program.command(verb).description(description);
+    for (const command of commands) add(group, command, act);
+  }
+  return program;
+}
+
+interface Output {
+  readonly writeOut: (text: string) => void;
+  readonly writeErr: (text: string) => void;
+}
+
+function add(group: Command, description: CommandDescription, act: Act): void {
+  const command = group
+    .command(description.usage)
+    .description(description.description)
+    .addHelpText('after', examples(description))
+    .action(async () => act(description, command.optsWithGlobals(), command.args));
+  for (const { flags, description: text, choices, required = false } of description.options ?? []) {
+    const option = new Option(flags, text).makeOptionMandatory(required);
+    command.addOption(choices ? option.choices(choices) : option);
+  }
+}
+
+function examples({ examples: lines }: CommandDescription): string {
+  return `\nExamples:\n${lines.map(([line, purpose]) => `  # ${purpose}\n  ${line}`).join('\n')}`;
+}

@@ -1,0 +1,65 @@
+import pico from 'picocolors';
+
+/** Where text goes and what kind of place it is. Tests give their own. */
+export interface Streams {
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+  /** Somebody can be asked: both standard input and standard error are terminals. */
+  readonly interactive: boolean;
+  readonly colours: boolean;
+}
+
+/** How the lines of `--json` are to be read; raised when an event loses a member or changes its meaning. */
+const EVENT_VERSION = 1;
+
+/** How a command talks. People read standard error, or standard output where an answer was asked for; programs read events. */
+export interface Terminal {
+  readonly json: boolean;
+  readonly interactive: boolean;
+  readonly paint: ReturnType<typeof pico.createColors>;
+  /** For people: what happens, on standard error. */
+  readonly say: (text: string) => void;
+  /** For people: the answer that was asked for, on standard output; events stand in for it with `--json`. */
+  readonly print: (text: string) => void;
+  /** For programs: one line of JSON on standard output, with `--json` only. */
+  readonly emit: (event: string, members: Readonly<Record<string, unknown>>) => void;
+  /** The one thing that a script wants to catch in a variable, on standard output; an event with `--json`. */
+  readonly yieldValue: (event: string, name: string, value: string) => void;
+}
+
+export function terminalOf(streams: Streams, json: boolean): Terminal {
+  const { stdout, stderr, interactive, colours } = streams;
+  const emit: Terminal['emit'] = (event, members) => {
+    if (json) stdout(`${JSON.stringify({ version: EVENT_VERSION, event, ...members })}\n`);
+  };
+  return {
+    json,
+    interactive: interactive && !json,
+    paint: pico.createColors(colours),
+    say: (text) => {
+      stderr(`${text}\n`);
+    },
+    print: (text) => {
+      if (!json) stdout(`${text}\n`);
+    },
+    emit,
+    yieldValue: (event, name, value) => {
+      if (json) emit(event, { [name]: value });
+      else stdout(`${value}\n`);
+    },
+  };
+}
+
+/** The terminal that this process runs in. */
+export function systemStreams(): Streams {
+  return {
+    stdout: (text) => {
+      process.stdout.write(text);
+    },
+    stderr: (text) => {
+      process.stderr.write(text);
+    },
+    interactive: process.stdin.isTTY && process.stderr.isTTY,
+    colours: pico.isColorSupported && process.stdout.isTTY && process.stderr.isTTY,
+  };
+}
