@@ -1,0 +1,188 @@
+import { z } from 'zod';
+import { authority } from './catalog.ts';
+import { endpoint } from './endpoint.ts';
+import { fileAttachment } from './files.ts';
+import { hierarchy } from './hierarchies.ts';
+import { boolean, day, id, integer, oneOf, paging, repeated, search, sortOrder, text } from './input.ts';
+import * as out from './output.ts';
+import { purchase } from './purchases.ts';
+
+export const purposeStatuses = ['IN_PROGRESS', 'COMPLETED', 'SIGNED', 'PARTIALLY_SUPPLIED'] as const;
+
+const purposeContent = z
+  .object({
+    id: out.id,
+    service_id: out.id,
+    quantity: z.int(),
+    service_name: z.string(),
+    /** The name of the service's type. */
+    service_type: z.string(),
+  })
+  .meta({ id: 'PurposeContent' });
+
+export const purpose = z
+  .object({
+    id: out.id,
+    description: z.string().nullable(),
+    status: z.enum(purposeStatuses),
+    comments: z.string().nullable(),
+    expected_delivery: out.day.nullable(),
+    supplier_id: out.id.nullable(),
+    service_type_id: out.id.nullable(),
+    is_flagged: z.boolean(),
+    creation_time: out.dateTime,
+    last_modified: out.dateTime,
+    current_status_changed_at: out.dateTime.nullable(),
+    /** The name of the supplier. */
+    supplier: z.string().nullable(),
+    /** The name of the service type. */
+    service_type: z.string().nullable(),
+    hierarchy: hierarchy.nullable(),
+    pending_authority: authority.nullable(),
+    file_attachments: z.array(fileAttachment),
+    contents: z.array(purposeContent),
+    purchases: z.array(purchase),
+  })
+  .meta({ id: 'Purpose' });
+
+/** The filters of the list and of the export (contract 3.2); different ones combine by AND, values of one by OR. */
+const filters = {
+  search,
+  start_date: day().optional(),
+  end_date: day().optional(),
+  hierarchy_id: repeated(id()),
+  status: repeated(oneOf(purposeStatuses)),
+  supplier_id: repeated(id()),
+  service_type_id: repeated(id()),
+  service_id: repeated(id()),
+  pending_authority_id: repeated(id()),
+  budget_source_id: repeated(id()),
+  is_flagged: boolean().optional(),
+  /** A name that cannot be sorted by counts as creation_time, as in v1. */
+  sort_by: text({ max: 100 }).default('creation_time'),
+  sort_order: sortOrder.default('desc'),
+};
+
+const purposeFilters = z.object(filters);
+export type PurposeFilters = z.output<typeof purposeFilters>;
+
+export const listPurposes = endpoint({
+  id: 'purposes.list',
+  method: 'GET',
+  path: '/purposes/',
+  summary: 'Search, filter and sort purposes',
+  permission: 'purposes.read',
+  query: z.object({ ...paging, ...filters }),
+  success: { status: 200, body: out.page(purpose) },
+});
+
+export const exportPurposes = endpoint({
+  id: 'purposes.export',
+  method: 'GET',
+  path: '/purposes/export_csv',
+  summary: 'All purposes that match, as CSV',
+  permission: 'purposes.read',
+  query: z.object({
+    ...paging,
+    ...filters,
+    /** Puts an apostrophe before cells that a spreadsheet would run as a formula. */
+    neutralise_formulas: boolean().default(false),
+    /** Begins with a byte-order mark, so that spreadsheets read Hebrew. */
+    bom: boolean().default(false),
+  }),
+  success: { status: 200, mediaType: 'text/csv; charset=utf-8' },
+});
+
+const params = z.object({ purpose_id: id() });
+
+export const getPurpose = endpoint({
+  id: 'purposes.get',
+  method: 'GET',
+  path: '/purposes/{purpose_id}',
+  summary: 'Show one purpose with its purchases, contents and files',
+  permission: 'purposes.read',
+  params,
+  success: { status: 200, body: purpose, versioned: true },
+  errors: [404],
+});
+
+const contents = z.array(z.object({ service_id: id(), quantity: integer({ min: 1 }) })).max(1000);
+const fileIds = z.array(id()).max(1000);
+const fields = {
+  description: text({ max: 2000 }).nullable(),
+  comments: text({ max: 1000 }).nullable(),
+  expected_delivery: day().nullable(),
+  hierarchy_id: id().nullable(),
+  supplier_id: id().nullable(),
+  service_type_id: id().nullable(),
+};
+
+export const createPurpose = endpoint({
+  id: 'purposes.create',
+  method: 'POST',
+  path: '/purposes/',
+  summary: 'File a purpose',
+  permission: 'purposes.write',
+  body: z.object({
+    ...z.object(fields).partial().shape,
+    status: oneOf(purposeStatuses).default('IN_PROGRESS'),
+    is_flagged: boolean().default(false),
+    contents: contents.default([]),
+    file_attachment_ids: fileIds.default([]),
+  }),
+  success: { status: 201, body: purpose, versioned: true },
+  errors: [400],
+});
+
+export const updatePurpose = endpoint({
+  id: 'purposes.update',
+  method: 'PATCH',
+  path: '/purposes/{purpose_id}',
+  summary: 'Change a purpose: only the members present',
+  permission: 'purposes.write',
+  params,
+  body: z.object({
+    ...z.object(fields).partial().shape,
+    status: oneOf(purposeStatuses).optional(),
+    is_flagged: boolean().optional(),
+    contents: contents.nullable().optional(),
+    file_attachment_ids: fileIds.nullable().optional(),
+  }),
+  success: { status: 200, body: purpose, versioned: true },
+  errors: [400, 404, 412],
+});
+
+export const deletePurpose = endpoint({
+  id: 'purposes.delete',
+  method: 'DELETE',
+  path: '/purposes/{purpose_id}',
+  summary: 'Delete a purpose with its purchases, stages and costs',
+  permission: 'purposes.write',
+  params,
+  success: { status: 204 },
+  errors: [404, 412],
+});
+
+export const purposeStatusHistory = endpoint({
+  id: 'purposes.status-history',
+  method: 'GET',
+  path: '/purposes/{purpose_id}/status-history',
+  summary: 'Every change of the status, oldest first: when and by whom',
+  permission: 'purposes.read',
+  params,
+  success: {
+    status: 200,
+    body: z.array(
+      z
+        .object({
+          id: out.id,
+          previous_status: z.enum(purposeStatuses).nullable(),
+          new_status: z.enum(purposeStatuses),
+          changed_at: out.dateTime,
+          changed_by: z.string().nullable(),
+        })
+        .meta({ id: 'StatusChange' }),
+    ),
+  },
+  errors: [404],
+});
