@@ -47,6 +47,16 @@ function featureOf(path: string): string | undefined {
   return feature === 'platform' ? undefined : feature;
 }
 
+/** The entries and the list of all features, at the top of the server. */
+function isTop(path: string): boolean {
+  return /^apps\/server\/src\/[^/]+$/.test(path);
+}
+
+/** `queries.ts` holds the statements of a feature, `shapes.ts` the JSON of its records. */
+function buildsSql(path: string): boolean {
+  return ['queries.ts', 'shapes.ts'].includes(basename(path)) || path === 'apps/server/src/platform/sql.ts';
+}
+
 const SOCKETS_AND_PROCESSES = new Set(
   ['child_process', 'cluster', 'dgram', 'http', 'http2', 'https', 'net', 'tls', 'worker_threads'].map(
     (name) => `node:${name}`,
@@ -91,32 +101,32 @@ export const rules: readonly Rule[] = [
     allowed: { 'apps/server/src/platform/http.ts': "import { Problem } from './problem.ts';" },
   },
   {
-    rule: 'a feature is imported only through its service.ts, by other features and by the cli',
-    reason: 'routes, queries and rules can then change without looking at anybody else',
+    rule: 'a feature is imported only through its service.ts (by the cli, too), or as shapes.ts by the SQL of another',
+    reason:
+      'routes, queries and rules can then change without looking at anybody else; one statement may embed records of others',
     violations: imports(({ path }, target) => {
       const [from, to] = [featureOf(path), featureOf(target)];
-      const outsider = from !== undefined || path.startsWith('apps/cli/');
-      return outsider && to !== undefined && to !== from && basename(target) !== 'service.ts';
+      if (to === undefined || to === from || isTop(path)) return false;
+      if (basename(target) === 'shapes.ts') return !buildsSql(path);
+      return basename(target) !== 'service.ts';
     }),
     forbidden: {
       'apps/server/src/purchases/service.ts': "import { findPurpose } from '../purposes/queries.ts';",
+      'apps/server/src/purchases/routes.ts': "import { purposeJson } from '../purposes/shapes.ts';",
       'apps/cli/src/commands/token/create.ts': "import { x } from '@calculaud/server/identity/queries';",
     },
     allowed: {
       'apps/server/src/purchases/service.ts':
         "import { touch } from '../purposes/service.ts';\nimport { x } from './queries.ts';\nimport { y } from '../platform/z.ts';",
+      'apps/server/src/purposes/queries.ts': "import { supplierJson } from '../catalog/shapes.ts';",
       'apps/server/src/app.ts': "import { routes } from './purposes/routes.ts';",
     },
   },
   {
-    rule: 'only queries.ts (or *-queries.ts, platform/sql.ts and packages about the database) builds SQL',
+    rule: 'only queries.ts and shapes.ts (and platform/sql.ts, and packages about the database) build SQL',
     reason: 'every statement of a feature can then be read, measured and reviewed in one place',
     violations: words(
-      (path) =>
-        path.startsWith('apps/') &&
-        isProduct(path) &&
-        !/\/(?:[\w-]+-)?queries\.ts$/.test(path) &&
-        path !== 'apps/server/src/platform/sql.ts',
+      (path) => path.startsWith('apps/') && isProduct(path) && !buildsSql(path),
       /\bsql\s*(?:<[^>`]*>)?`|\bsql\.raw\(|\.(?:selectFrom|insertInto|updateTable|deleteFrom|mergeInto)\(|\.query(?:<[^>]*>)?\(\s*['"`]/,
     ),
     forbidden: {
