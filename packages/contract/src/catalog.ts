@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { endpoint } from './endpoint.ts';
-import { id, paging, search, text } from './input.ts';
+import { fileAttachment } from './files.ts';
+import { boolean, id, nullIgnored, paging, search, text } from './input.ts';
 import * as out from './output.ts';
 import type { Permission } from './permissions.ts';
 
@@ -92,11 +93,73 @@ function catalogue<
   };
 }
 
+const name = text({ min: 1, max: 255 });
+
+export const supplier = z
+  .object({
+    id: out.id,
+    name: z.string(),
+    file_icon_id: out.id.nullable(),
+    file_icon: fileAttachment.nullable(),
+  })
+  .meta({ id: 'Supplier' });
+
+export const suppliers = catalogue({
+  name: 'suppliers',
+  singular: 'supplier',
+  item: supplier,
+  create: z.object({ name: text({ min: 1, max: 100 }), file_icon_id: id().nullable().optional() }),
+  patch: z.object({ name: text({ min: 1, max: 100 }).optional(), file_icon_id: id().nullable().optional() }),
+  filters: {},
+});
+
+export const serviceType = z.object({ id: out.id, name: z.string() }).meta({ id: 'ServiceType' });
+
+export const serviceTypes = catalogue({
+  name: 'service-types',
+  singular: 'service type',
+  item: serviceType,
+  create: z.object({ name }),
+  patch: z.object({ name: nullIgnored(name) }),
+  filters: {},
+});
+
+export const service = z
+  .object({ id: out.id, name: z.string(), service_type_id: out.id })
+  .meta({ id: 'Service' });
+
+export const services = catalogue({
+  name: 'services',
+  singular: 'service',
+  item: service,
+  create: z.object({ name, service_type_id: id() }),
+  patch: z.object({ name: nullIgnored(name), service_type_id: nullIgnored(id()) }),
+  filters: { service_type_id: id().optional() },
+});
+
 export const budgetSource = z.object({ id: out.id, name: z.string() }).meta({ id: 'BudgetSource' });
+
+export const budgetSources = catalogue({
+  name: 'budget-sources',
+  singular: 'budget source',
+  item: budgetSource,
+  create: z.object({ name }),
+  patch: z.object({ name: name.optional() }),
+  filters: {},
+});
 
 export const authority = z
   .object({ id: out.id, name: z.string(), description: z.string().nullable(), created_at: out.dateTime })
   .meta({ id: 'Authority' });
+
+export const responsibleAuthorities = catalogue({
+  name: 'responsible-authorities',
+  singular: 'responsible authority',
+  item: authority,
+  create: z.object({ name, description: text().nullable().optional() }),
+  patch: z.object({ name: nullIgnored(name), description: text().nullable().optional() }),
+  filters: {},
+});
 
 export const stageType = z
   .object({
@@ -104,8 +167,9 @@ export const stageType = z
     name: z.string(),
     display_name: z.string(),
     description: z.string().nullable(),
-    /** A value may be stored on such a stage; v1's name for it. */
+    /** Whether a value may be recorded on a stage of this type; the name is v1's. */
     value_required: z.boolean(),
+    /** Informative only. */
     is_optional: z.boolean(),
     responsible_authority_id: out.id.nullable(),
     created_at: out.dateTime,
@@ -113,11 +177,25 @@ export const stageType = z
   })
   .meta({ id: 'StageType' });
 
-export const budgetSources = catalogue({
-  name: 'budget-sources',
-  singular: 'budget source',
-  item: budgetSource,
-  create: z.object({ name: text({ min: 1, max: 255 }) }),
-  patch: z.object({ name: text({ min: 1, max: 255 }).optional() }),
+export const stageTypes = catalogue({
+  name: 'stage-types',
+  singular: 'stage type',
+  item: stageType,
+  create: z.object({
+    name,
+    display_name: name,
+    description: text().nullable().optional(),
+    value_required: boolean().default(false),
+    is_optional: boolean().default(false),
+    responsible_authority_id: id().nullable().optional(),
+  }),
+  patch: z.object({
+    name: nullIgnored(name),
+    display_name: nullIgnored(name),
+    description: text().nullable().optional(),
+    value_required: nullIgnored(boolean()),
+    is_optional: nullIgnored(boolean()),
+    responsible_authority_id: id().nullable().optional(),
+  }),
   filters: {},
 });

@@ -20,15 +20,13 @@ const members = {
 export const hierarchy = z.object(members).meta({ id: 'Hierarchy' });
 export type Hierarchy = z.output<typeof hierarchy>;
 
-export const hierarchyTree = z
-  .object({
-    ...members,
-    get children() {
-      return z.array(hierarchyTree);
-    },
-  })
+export interface HierarchyTree extends Hierarchy {
+  readonly children: HierarchyTree[];
+}
+
+export const hierarchyTree: z.ZodType<HierarchyTree> = z
+  .object({ ...members, children: z.array(z.lazy(() => hierarchyTree)) })
   .meta({ id: 'HierarchyTree' });
-export type HierarchyTree = z.output<typeof hierarchyTree>;
 
 export const listHierarchies = endpoint({
   id: 'hierarchies.list',

@@ -205,6 +205,14 @@ export function oneOf<const Values extends readonly [string, ...string[]]>(value
   });
 }
 
+/** A member of a PATCH body that v1 leaves unchanged when it is null, as if it had not been sent. */
+export function nullIgnored<T extends z.ZodType>(item: T) {
+  return item
+    .nullable()
+    .transform((value) => value ?? undefined)
+    .optional();
+}
+
 const repeatedParameters = new WeakSet<z.ZodType>();
 
 /** A query parameter that may be repeated: one value or several become a list. */
