@@ -17,6 +17,19 @@ export type HierarchyType = 'UNIT' | 'CENTER' | 'ANAF' | 'MADOR' | 'TEAM';
 
 export type PurposeStatus = 'IN_PROGRESS' | 'COMPLETED' | 'SIGNED' | 'PARTIALLY_SUPPLIED';
 
+export interface ApiTokenTable {
+  id: Generated<number>;
+  principal_id: number;
+  role: string;
+  secret_hash: Buffer;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+  expires_at: Instant | null;
+  revoked_at: Instant | null;
+  revoked_by: number | null;
+  last_used_at: Instant | null;
+}
+
 export interface AuditEntryTable {
   id: GeneratedAlways<BigInteger>;
   at: Generated<Instant>;
@@ -241,6 +254,7 @@ export interface SupplierTable {
 }
 
 export interface Tables {
+  api_token: ApiTokenTable;
   audit_entry: AuditEntryTable;
   budget_source: BudgetSourceTable;
   cost: CostTable;
@@ -265,6 +279,7 @@ export interface Tables {
 
 /** For what must know them at run time, as the privileges do. */
 export const TABLE_NAMES: readonly (keyof Tables)[] = [
+  'api_token',
   'audit_entry',
   'budget_source',
   'cost',
