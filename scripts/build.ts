@@ -26,8 +26,8 @@ const apps: Record<string, string[]> = {
 /** Packages of npm are left to Node; our own (`@calculaud/…`) are found through the workspace links and bundled. */
 const packagesOfNpmStayOutside: Plugin = {
   name: 'packages of npm stay outside',
-  setup({ onResolve }) {
-    onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
       kind === 'entry-point' || path.startsWith('@calculaud/') ? undefined : { path, external: true },
     );
   },
@@ -40,8 +40,8 @@ const packagesOfNpmStayOutside: Plugin = {
 function keepUrlsOfSources(outputFolder: string): Plugin {
   return {
     name: 'keep the URLs of sources',
-    setup({ onLoad }) {
-      onLoad({ filter: /\.tsx?$/ }, ({ path }) => {
+    setup(esbuild) {
+      esbuild.onLoad({ filter: /\.tsx?$/ }, ({ path }) => {
         const source = readFileSync(path, 'utf8');
         const url = JSON.stringify(relative(outputFolder, path).split(sep).join('/'));
         return {

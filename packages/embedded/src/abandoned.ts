@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { layoutOf } from './layout.ts';
-import { lockHolder } from './lock.ts';
+import { isAbandoned } from './lock.ts';
 import { livingPostmaster } from './postmaster-file.ts';
 import { isPostmasterOf } from './processes.ts';
 
@@ -11,7 +11,7 @@ import { isPostmasterOf } from './processes.ts';
  */
 export async function endAbandonedServer(dataDirectory: string): Promise<boolean> {
   const layout = layoutOf(realpathSync(dataDirectory));
-  if (!existsSync(layout.run) || lockHolder(layout.run) !== undefined) return false;
+  if (!existsSync(layout.run) || !isAbandoned(layout.run)) return false;
   const postmaster = livingPostmaster(layout.cluster);
   if (postmaster === undefined) return true;
   process.kill(postmaster.pid, 'SIGQUIT');

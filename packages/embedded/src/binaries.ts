@@ -13,7 +13,7 @@ import {
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import type { Account } from './account.ts';
+import { type Account, commandOf } from './account.ts';
 import { codeOf, EmbeddedPostgresError } from './failure.ts';
 
 /** PostgreSQL's programs, and the environment in which they find their libraries. */
@@ -81,20 +81,15 @@ function binariesIn(native: string, version: string, environment: Record<string,
   };
 }
 
-function startsAs(binaries: Binaries, { uid, gid }: Account): { ok: boolean; reason: string } {
-  // initdb needs the same libraries as the server and unlike it says its version to root, too.
-  for (const program of [binaries.initdb, binaries.pgCtl, binaries.postgres]) {
-    const run = spawnSync(program, ['--version'], {
-      uid,
-      gid,
-      cwd: '/',
-      env: binaries.environment,
-      encoding: 'utf8',
-    });
+function startsAs(binaries: Binaries, account: Account): { ok: boolean; reason: string } {
+  for (const path of [binaries.initdb, binaries.pgCtl, binaries.postgres]) {
+    const [program, args] = commandOf(account, path, ['--version']);
+    const { uid, gid } = account;
+    const run = spawnSync(program, args, { uid, gid, cwd: '/', env: binaries.environment, encoding: 'utf8' });
     if (run.status !== 0) {
       return {
         ok: false,
-        reason: run.error?.message ?? (run.stderr.trim() || `it ended with status ${run.status}`),
+        reason: run.error?.message ?? (run.stderr.trim() || `${path} ended with ${run.status}`),
       };
     }
   }

@@ -17,9 +17,15 @@ export function connectionStringOf(
   );
 }
 
+export interface SuperuserTarget {
+  readonly cluster: string;
+  readonly socketDirectory: string;
+  readonly secret: string;
+}
+
 /** Connects as superuser and makes sure that the server is the one of this cluster before anything else is said to it. */
 export async function connectAsSuperuser(
-  { cluster, socketDirectory, secret }: { cluster: string; socketDirectory: string; secret: string },
+  { cluster, socketDirectory, secret }: SuperuserTarget,
   database = 'postgres',
 ): Promise<Client> {
   const client = new Client({

@@ -26,6 +26,12 @@ export function readSecret(path: string): string {
   try {
     secret = readFileSync(path, 'utf8').trim();
   } catch (error) {
+    if (codeOf(error) === 'ENOENT') {
+      throw new EmbeddedPostgresError(
+        `The file ${path} with the passwords of the embedded database is missing. ` +
+          'Put it back, or restart Calculaud: it makes a new one and sets the passwords anew.',
+      );
+    }
     if (codeOf(error) !== 'EACCES') throw error;
     throw new EmbeddedPostgresError(
       `The passwords of the embedded database lie in ${path}, which you may not read. ` +

@@ -2,9 +2,9 @@ import { execFile, spawn } from 'node:child_process';
 import { closeSync, openSync, statSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { type Account, own } from './account.ts';
+import { type Account, commandOf, own } from './account.ts';
 import type { Binaries } from './binaries.ts';
-import { EmbeddedPostgresError } from './failure.ts';
+import { diskAdvice, EmbeddedPostgresError } from './failure.ts';
 import type { Layout } from './layout.ts';
 import { disownForeignProcess, livingPostmaster, readPostmasterFile } from './postmaster-file.ts';
 import { isPostmasterOf } from './processes.ts';
@@ -56,7 +56,12 @@ async function tryToStart({ layout, binaries, account, log }: ServerContext) {
   const logFile = openSync(layout.log, 'a', 0o600);
   own(layout.log, account);
   const logStart = statSync(layout.log).size;
-  const child = spawn(binaries.postgres, ['-D', layout.cluster, ...fixedSettings(socketDirectory)], {
+  const [program, args] = commandOf(account, binaries.postgres, [
+    '-D',
+    layout.cluster,
+    ...fixedSettings(socketDirectory),
+  ]);
+  const child = spawn(program, args, {
     uid: account.uid,
     gid: account.gid,
     cwd: layout.cluster,
@@ -110,13 +115,15 @@ export async function stopServer(
   ended: Promise<void>,
 ): Promise<void> {
   const pgCtl = async (mode: string, seconds: number): Promise<boolean> => {
+    const [program, args] = commandOf(account, binaries.pgCtl, [
+      'stop',
+      `--pgdata=${layout.cluster}`,
+      `--mode=${mode}`,
+      '--wait',
+      `--timeout=${seconds}`,
+    ]);
     try {
-      await run(binaries.pgCtl, ['stop', '-D', layout.cluster, '-m', mode, '-w', '-t', String(seconds)], {
-        uid: account.uid,
-        gid: account.gid,
-        cwd: '/',
-        env: binaries.environment,
-      });
+      await run(program, args, { uid: account.uid, gid: account.gid, cwd: '/', env: binaries.environment });
       return true;
     } catch {
       // It may have ended by itself in the meantime: what counts is whether it still runs.
@@ -150,7 +157,8 @@ async function untilReady(
 }
 
 function advice(lines: string): string {
-  if (/No space left on device/.test(lines)) return 'The disk is full: free some space and start again.';
+  const disk = diskAdvice(lines);
+  if (disk !== undefined) return disk;
   if (/could not (map|create) .*shared memory|Cannot allocate memory/.test(lines)) {
     return 'The machine has too little memory left for the database server (it wants about 200 MB).';
   }

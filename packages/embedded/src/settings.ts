@@ -48,10 +48,10 @@ const WITHOUT_DURABILITY = {
   max_wal_size: '4GB',
 };
 
-export function settingsText(durability: Durability): string {
+export function settingsText(durability: Durability, version: string): string {
   const settings = { ...SETTINGS, ...(durability === 'none' ? WITHOUT_DURABILITY : {}) };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value}'`);
-  return `# Written by Calculaud at every start. Use ALTER SYSTEM for settings of your own.\n${lines.join('\n')}\n`;
+  return `# Written by Calculaud at every start, for ${version}. Use ALTER SYSTEM for settings of your own.\n${lines.join('\n')}\n`;
 }
 
 /** What must hold whatever the files say: no TCP, and the socket where we look for it. */

@@ -1,14 +1,14 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { chooseAccount, prepareForAccount } from './account.ts';
+import { prepareAccount } from './account.ts';
 import { prepareBinaries } from './binaries.ts';
-import { ensureCluster, writeSettings } from './cluster.ts';
-import { codeOf, EmbeddedPostgresError, messageOf } from './failure.ts';
-import { connectAsSuperuser, connectionStringOf } from './identity.ts';
-import { layoutOf, prepareDataDirectory } from './layout.ts';
-import { lockDataDirectory } from './lock.ts';
+import { ensureCluster, readSettings, writeSettings } from './cluster.ts';
+import { codeOf, EmbeddedPostgresError, explained, messageOf } from './failure.ts';
+import { connectAsSuperuser, connectionStringOf, type SuperuserTarget } from './identity.ts';
+import { type Layout, layoutOf, prepareDataDirectory } from './layout.ts';
+import { type DataLock, lockDataDirectory } from './lock.ts';
 import { createSecretIfMissing, passwordOf, readSecret } from './passwords.ts';
-import { livingPostmaster } from './postmaster-file.ts';
+import { resetPasswords } from './reset-passwords.ts';
 import {
   DATABASE,
   type DatabaseRole,
@@ -28,7 +28,9 @@ import {
   stopServer,
 } from './server.ts';
 import { keepLogSmall, lastLines } from './server-log.ts';
-import type { Durability } from './settings.ts';
+import { type Durability, settingsText } from './settings.ts';
+
+const WRONG_PASSWORD = '28P01';
 
 export interface EmbeddedConnection {
   /** The connection string of a role (over the Unix socket), for `pg`, Kysely and graphile-worker alike. */
@@ -60,49 +62,55 @@ export interface StartOptions {
  * process left behind. One process at a time may hold a data folder.
  */
 export async function startEmbeddedPostgres(options: StartOptions): Promise<EmbeddedPostgres> {
-  const { log = () => undefined, durability = 'full' } = options;
   if (process.platform === 'win32') {
     throw new EmbeddedPostgresError(
       'The embedded database does not run on Windows. Use WSL, or set DATABASE_URL to a PostgreSQL server of your own.',
     );
   }
   const layout = prepareDataDirectory(options.dataDirectory);
-  const lock = lockDataDirectory(layout.run);
+  let lock: DataLock | undefined;
   try {
-    const account = chooseAccount(layout);
-    prepareForAccount(layout, account);
-    const binaries = prepareBinaries(layout.run, account);
-    const secret = createSecretIfMissing(layout.secret);
-    const context: ServerContext = { layout, binaries, account, log };
-
-    if (await ensureCluster(layout, binaries, account, secret, durability)) log('Created a new database.');
-    const server = (await adopt(context, secret)) ?? (await start(context, durability));
-    await ensureContents(context, server, secret);
-
-    const logKeeper = keepLogSmall(layout.log);
-    let stopping: Promise<void> | undefined;
-    const stop = async (): Promise<void> => {
-      clearInterval(logKeeper);
-      await stopServer(context, server.ended);
-      lock.release();
-    };
-    return {
-      ...connectionOf(layout.dataDirectory, server, secret),
-      onExit: new Promise((resolveExit) => {
-        void server.ended.then(() => {
-          if (stopping === undefined) {
-            resolveExit(
-              `The database server ended unexpectedly. Its log ends with:\n${lastLines(layout.log)}`,
-            );
-          }
-        });
-      }),
-      stop: () => (stopping ??= stop()),
-    };
+    lock = await lockDataDirectory(layout.run);
+    return await startLocked(layout, lock, options);
   } catch (error) {
-    lock.release();
-    throw error;
+    lock?.release();
+    throw explained(error, layout.dataDirectory);
   }
+}
+
+async function startLocked(
+  layout: Layout,
+  lock: DataLock,
+  { log = () => undefined, durability = 'full' }: StartOptions,
+): Promise<EmbeddedPostgres> {
+  const account = prepareAccount(layout);
+  const binaries = prepareBinaries(layout.run, account);
+  const context: ServerContext = { layout, binaries, account, log };
+  const settings = settingsText(durability, binaries.version);
+  const secret = createSecretIfMissing(layout.secret);
+
+  if (await ensureCluster(context, secret, durability)) log('Created a new database cluster.');
+  const adopted = await adopt(context, secret, settings);
+  if (adopted === undefined) writeSettings(layout.cluster, account, settings);
+  const server = await withContents(context, adopted ?? (await startServer(context)), secret);
+
+  const logKeeper = keepLogSmall(layout.log);
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    clearInterval(logKeeper);
+    await stopServer(context, server.ended);
+    lock.release();
+  };
+  return {
+    ...connectionOf(layout.dataDirectory, server, secret),
+    onExit: new Promise((resolveExit) => {
+      void server.ended.then(() => {
+        if (stopped !== undefined) return;
+        resolveExit(`The database server ended unexpectedly. Its log ends with:\n${lastLines(layout.log)}`);
+      });
+    }),
+    stop: () => (stopped ??= stop()),
+  };
 }
 
 /**
@@ -124,48 +132,80 @@ export async function connectEmbedded(dataDirectory: string): Promise<EmbeddedCo
   }
   if (server === undefined) return undefined;
   const secret = readSecret(layout.secret);
-  const superuser = await connectAsSuperuser({ ...server, cluster: layout.cluster, secret });
-  await superuser.end();
+  try {
+    const superuser = await connectAsSuperuser({ ...server, cluster: layout.cluster, secret });
+    await superuser.end();
+  } catch (error) {
+    if (codeOf(error) !== WRONG_PASSWORD) throw error;
+    throw new EmbeddedPostgresError(
+      `The secret in ${layout.secret} does not fit the running database. Restart Calculaud: it sets the passwords anew.`,
+    );
+  }
   return connectionOf(layout.dataDirectory, server, secret);
 }
 
 /** Takes over the server that a killed process left running, if it answers as ours; else ends it. */
-async function adopt(context: ServerContext, secret: string): Promise<Server | undefined> {
+async function adopt(context: ServerContext, secret: string, settings: string): Promise<Server | undefined> {
   const { layout, log } = context;
-  if (livingPostmaster(layout.cluster) === undefined) return undefined;
   const found = await findServer(layout, log);
   if (found === undefined) return undefined;
   const server = adoptServer(layout, found);
-  try {
-    const superuser = await connectAsSuperuser({ ...server, cluster: layout.cluster, secret });
-    await superuser.end();
+  const objection = await objectionTo(server, layout.cluster, secret, settings);
+  if (objection === undefined) {
     log(`Took over the database server that was left running (process ${server.pid}).`);
     return server;
-  } catch (error) {
-    log(
-      `The database server that was left running (process ${server.pid}) is restarted: ${messageOf(error)}`,
-    );
-    await stopServer(context, server.ended);
+  }
+  log(`The database server that was left running (process ${server.pid}) is restarted: ${objection}`);
+  await stopServer(context, server.ended);
+  return undefined;
+}
+
+async function objectionTo(
+  server: Server,
+  cluster: string,
+  secret: string,
+  settings: string,
+): Promise<string | undefined> {
+  if (readSettings(cluster) !== settings) return 'it was started with other settings.';
+  try {
+    const superuser = await connectAsSuperuser({ ...server, cluster, secret });
+    await superuser.end();
     return undefined;
+  } catch (error) {
+    return messageOf(error);
   }
 }
 
-async function start(context: ServerContext, durability: Durability): Promise<Server> {
-  writeSettings(context.layout.cluster, context.account, durability);
-  return startServer(context);
+/** Makes sure that the server has our roles and database; restarts it if its passwords must be reset for that. */
+async function withContents(context: ServerContext, server: Server, secret: string): Promise<Server> {
+  const target = { ...server, cluster: context.layout.cluster, secret };
+  try {
+    await ensureContents(target);
+    return server;
+  } catch (error) {
+    await stopServer(context, server.ended);
+    if (codeOf(error) !== WRONG_PASSWORD) throw error;
+  }
+  context.log(`The passwords are set anew: they were not made from the secret in ${context.layout.secret}.`);
+  await resetPasswords(context, secret);
+  const restarted = await startServer(context);
+  try {
+    await ensureContents({ ...target, ...restarted });
+    return restarted;
+  } catch (error) {
+    await stopServer(context, restarted.ended);
+    throw error;
+  }
 }
 
-async function ensureContents({ layout }: ServerContext, server: Server, secret: string): Promise<void> {
-  const target = { ...server, cluster: layout.cluster, secret };
+async function ensureContents(target: SuperuserTarget): Promise<void> {
   const superuser = await connectAsSuperuser(target);
-  let created: boolean;
   try {
-    await ensureRoles(superuser, secret);
-    created = await ensureDatabase(superuser);
+    await ensureRoles(superuser, target.secret);
+    if (!(await ensureDatabase(superuser))) return;
   } finally {
     await superuser.end();
   }
-  if (!created) return;
   const inDatabase = await connectAsSuperuser(target, DATABASE);
   try {
     await ensureExtensions(inDatabase);

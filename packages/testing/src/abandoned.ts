@@ -10,7 +10,8 @@ export async function removeAbandonedTestServers(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
     if (!name.startsWith(TEST_FOLDER_PREFIX)) continue;
     const folder = join(tmpdir(), name);
-    if (statSync(folder).uid !== process.getuid?.()) continue;
-    if (await endAbandonedServer(folder)) rmSync(folder, { recursive: true, force: true });
+    // Another run may be removing the same folder.
+    if (statSync(folder, { throwIfNoEntry: false })?.uid !== process.getuid?.()) continue;
+    if (await endAbandonedServer(folder)) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
