@@ -38,7 +38,8 @@ function paths(forbidden: RegExp): Rule['violations'] {
   return (files) => files.map(({ path }) => path).filter((path) => forbidden.test(path));
 }
 
-const isTest = (path: string): boolean => path.endsWith('.test.ts') || path.endsWith('.test.tsx');
+/** Tests, and what only tests use. */
+const isTest = (path: string): boolean => /\.test\.tsx?$/.test(path) || path.includes('/src/testing/');
 const isProduct = (path: string): boolean => /^(apps|packages)\/[^/]+\/src\//.test(path) && !isTest(path);
 
 /** The feature of a file of the server; platform and the files at the top belong to none. */
@@ -52,9 +53,13 @@ function isTop(path: string): boolean {
   return /^apps\/server\/src\/[^/]+$/.test(path);
 }
 
-/** `queries.ts` holds the statements of a feature, `shapes.ts` the JSON of its records. */
+/** `queries.ts` (or a folder `queries/`) holds the statements of a feature, `shapes.ts` the JSON of its records. */
 function buildsSql(path: string): boolean {
-  return ['queries.ts', 'shapes.ts'].includes(basename(path)) || path === 'apps/server/src/platform/sql.ts';
+  return (
+    ['queries.ts', 'shapes.ts'].includes(basename(path)) ||
+    path.includes('/queries/') ||
+    path === 'apps/server/src/platform/sql.ts'
+  );
 }
 
 const SOCKETS_AND_PROCESSES = new Set(
@@ -88,6 +93,21 @@ export const rules: readonly Rule[] = [
     allowed: { 'apps/cli/src/main.ts': "import { migrate } from '@calculaud/db/migrate';" },
   },
   {
+    rule: 'the product never imports what is for tests',
+    reason: 'it would bring servers, accounts and shortcuts of the tests to production',
+    violations: imports(
+      ({ path }, target) =>
+        isProduct(path) &&
+        !path.startsWith('packages/testing/') &&
+        (isTest(target) || target.startsWith('packages/testing/') || target === 'vitest'),
+    ),
+    forbidden: {
+      'apps/server/src/start.ts': "import { startApp } from './testing/app.ts';",
+      'apps/cli/src/main.ts': "import { createTestDatabase } from '@calculaud/testing/database';",
+    },
+    allowed: { 'apps/server/src/app.test.ts': "import { startApp } from './testing/app.ts';" },
+  },
+  {
     rule: 'platform never imports a feature',
     reason: 'it is the ground of every feature and holds no business word',
     violations: imports(
@@ -106,7 +126,7 @@ export const rules: readonly Rule[] = [
       'routes, queries and rules can then change without looking at anybody else; one statement may embed records of others',
     violations: imports(({ path }, target) => {
       const [from, to] = [featureOf(path), featureOf(target)];
-      if (to === undefined || to === from || isTop(path)) return false;
+      if (to === undefined || to === from || to === 'testing' || isTop(path)) return false;
       if (basename(target) === 'shapes.ts') return !buildsSql(path);
       return basename(target) !== 'service.ts';
     }),
@@ -135,6 +155,7 @@ export const rules: readonly Rule[] = [
       'apps/server/src/purposes/jobs.ts': "client.query('select 1')",
     },
     allowed: {
+      'apps/server/src/purposes/queries/list.ts': 'sql`select 1`',
       'apps/server/src/purposes/queries.ts': "const q = sql`select 1`;\ndb.selectFrom('purpose')",
       'apps/server/src/purposes/routes.ts': 'request.query(parse)',
     },
