@@ -11,12 +11,14 @@ create table principal (
   constraint principal_kind_subject_key unique (kind, subject)
 );
 
--- version: rises with every change of the row or of what belongs to it; the ETag of the v1 API.
+-- version: rises by one with every transaction that changes the row or what belongs to it; the ETag of the v1 API.
+-- version_transaction: the transaction that raised it last, so that its further statements do not raise it again.
 -- current_priority: the lowest priority with a pending stage, null when nothing is pending.
 -- waiting_since: the day the level before the current one was last completed (of a purpose: the earliest of its
 -- purchases), so that "days since the last completion" is today minus it, at any time, without being rewritten.
 alter table purpose
   add column version integer not null default 1,
+  add column version_transaction bigint,
   add column pending_authority_id integer references responsible_authority on delete set null,
   add column waiting_since date,
   add column current_status_changed_at timestamptz,
@@ -28,6 +30,7 @@ create index purpose_current_status_changed_at_idx on purpose (current_status_ch
 
 alter table purchase
   add column version integer not null default 1,
+  add column version_transaction bigint,
   add column current_priority integer,
   add column waiting_since date,
   add column pending_authority_id integer references responsible_authority on delete set null,

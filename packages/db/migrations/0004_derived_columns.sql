@@ -10,6 +10,10 @@ create function acting_principal() returns integer
   language sql stable
   return nullif(current_setting('calculaud.principal_id', true), '')::integer;
 
+create function this_transaction() returns bigint
+  language sql stable
+  return pg_current_xact_id()::text::bigint;
+
 -- Who and when of rows that nothing else is derived from.
 create function stamp_row() returns trigger language plpgsql as $$
 begin
@@ -41,27 +45,32 @@ create trigger stamp before insert or update on purchase for each row execute fu
 create trigger stamp before insert on cost for each row execute function stamp_creator();
 create trigger stamp before insert on purpose_content for each row execute function stamp_creator();
 
--- A purpose is touched (last_modified, version) when one of its own columns really changes. An explicit last_modified
--- wins; children touch by raising the version themselves.
+-- A purpose is touched (last_modified, version) when one of its own columns really changes, or by what belongs to it,
+-- which calls touch_purposes. An explicit last_modified wins. Times are those of the clock and not of the start of the
+-- transaction: who waited for the lock must not date a change before the one that he waited for.
 create function stamp_purpose() returns trigger language plpgsql as $$
 begin
   if tg_op = 'INSERT' then
     new.created_by := coalesce(new.created_by, acting_principal());
     new.updated_by := coalesce(new.updated_by, new.created_by);
     new.current_status_changed_at := coalesce(new.current_status_changed_at, new.creation_time);
+    new.version_transaction := this_transaction();
     return new;
   end if;
   if new.status is distinct from old.status
     and new.current_status_changed_at is not distinct from old.current_status_changed_at then
-    new.current_status_changed_at := now();
+    new.current_status_changed_at := clock_timestamp();
   end if;
   if (new.description, new.status, new.comments, new.expected_delivery, new.hierarchy_id, new.supplier_id,
       new.service_type_id, new.is_flagged)
     is distinct from (old.description, old.status, old.comments, old.expected_delivery, old.hierarchy_id,
       old.supplier_id, old.service_type_id, old.is_flagged) then
-    new.version := old.version + 1;
+    if old.version_transaction is distinct from this_transaction() then
+      new.version := old.version + 1;
+      new.version_transaction := this_transaction();
+    end if;
     if new.last_modified = old.last_modified then
-      new.last_modified := now();
+      new.last_modified := clock_timestamp();
     end if;
   end if;
   if new.version <> old.version then
@@ -90,7 +99,9 @@ create trigger record_status_update after update of status on purpose
   for each row when (old.status is distinct from new.status) execute function record_status_change();
 
 create function touch_purposes(ids integer[]) returns void language sql as $$
-  update purpose set version = version + 1, last_modified = now() where id = any(ids);
+  update purpose
+  set version = version + 1, version_transaction = this_transaction(), last_modified = clock_timestamp()
+  where id = any(ids) and version_transaction is distinct from this_transaction();
 $$;
 
 -- The time a stage was started (first work on it) and done, and by whom. Reopening clears the end.
@@ -99,7 +110,7 @@ begin
   if tg_op = 'INSERT' then
     new.created_by := coalesce(new.created_by, acting_principal());
     if new.completion_date is not null then
-      new.done_at := coalesce(new.done_at, now());
+      new.done_at := coalesce(new.done_at, clock_timestamp());
       new.done_by := coalesce(new.done_by, acting_principal());
     end if;
     return new;
@@ -108,15 +119,15 @@ begin
     is distinct from
     (old.value, old.note, old.completion_date, old.priority, old.stage_type_id, old.custom_name, old.started_at) then
     new.version := old.version + 1;
-    new.updated_at := now();
+    new.updated_at := clock_timestamp();
     new.updated_by := coalesce(acting_principal(), new.updated_by);
   end if;
   if (new.value, new.note, new.completion_date) is distinct from (old.value, old.note, old.completion_date) then
-    new.started_at := coalesce(new.started_at, now());
+    new.started_at := coalesce(new.started_at, clock_timestamp());
     new.started_by := coalesce(new.started_by, acting_principal());
   end if;
   if old.completion_date is null and new.completion_date is not null then
-    new.done_at := now();
+    new.done_at := clock_timestamp();
     new.done_by := acting_principal();
   elsif new.completion_date is null then
     new.done_at := null;
@@ -171,7 +182,7 @@ begin
     select s.id, before.completed_on as previous_completion_date,
       case
         when s.completion_date is not null then s.ready_at
-        when s.priority = p.current_priority then coalesce(s.ready_at, now())
+        when s.priority = p.current_priority then coalesce(s.ready_at, clock_timestamp())
       end as ready_at
     from purchase p join stage s on s.purchase_id = p.id
     left join level before on before.purchase_id = s.purchase_id and before.priority = s.priority - 1
@@ -204,6 +215,12 @@ begin
   where s.id = o.id and (o.waiting_since, o.pending_authority_id) is distinct from (s.since, s.authority_id);
 end $$;
 
+-- The purpose is touched by the trigger on the purchase.
+create function touch_purchases(ids integer[]) returns void language sql as $$
+  update purchase set version = version + 1, version_transaction = this_transaction()
+  where id = any(ids) and version_transaction is distinct from this_transaction();
+$$;
+
 -- Stages. The triggers skip what they themselves write (depth > 0); a cascade from a purchase is handled there.
 create function stages_changed() returns trigger language plpgsql as $$
 declare
@@ -223,7 +240,7 @@ begin
   end if;
   select array_agg(distinct purpose_id) into purposes from purchase where id = any(purchases);
   perform refresh_progress(purposes);
-  update purchase set version = version + 1 where id = any(purchases);
+  perform touch_purchases(purchases);
   return null;
 end $$;
 create trigger changed_insert after insert on stage referencing new table as new_rows
@@ -262,23 +279,25 @@ create trigger changed_delete after delete on purchase referencing old table as 
 -- An edit of a purchase raises its version, also by the foreign keys that clear a deleted budget source or flow.
 create function version_purchase() returns trigger language plpgsql as $$
 begin
-  if (new.budget_source_id, new.predefined_flow_id) is distinct from (old.budget_source_id, old.predefined_flow_id)
-    and new.version = old.version then
+  if tg_op = 'INSERT' then
+    new.version_transaction := this_transaction();
+  elsif (new.budget_source_id, new.predefined_flow_id) is distinct from (old.budget_source_id, old.predefined_flow_id)
+    and new.version_transaction is distinct from this_transaction() then
     new.version := old.version + 1;
+    new.version_transaction := this_transaction();
   end if;
   return new;
 end $$;
-create trigger version before update on purchase for each row execute function version_purchase();
+create trigger version before insert or update on purchase for each row execute function version_purchase();
 
 create function costs_changed() returns trigger language plpgsql as $$
 begin
   if tg_op = 'INSERT' then
-    update purchase set version = version + 1 where id in (select purchase_id from new_rows);
+    perform touch_purchases(array(select distinct purchase_id from new_rows));
   elsif tg_op = 'DELETE' then
-    update purchase set version = version + 1 where id in (select purchase_id from old_rows);
+    perform touch_purchases(array(select distinct purchase_id from old_rows));
   else
-    update purchase set version = version + 1
-    where id in (select purchase_id from new_rows union select purchase_id from old_rows);
+    perform touch_purchases(array(select purchase_id from new_rows union select purchase_id from old_rows));
   end if;
   return null;
 end $$;
@@ -307,9 +326,12 @@ create trigger changed_update after update on purpose_content referencing old ta
 create trigger changed_delete after delete on purpose_content referencing old table as old_rows
   for each statement execute function contents_changed();
 
--- Another authority of a stage type changes who the purposes wait for, in their derived columns only.
+-- Another authority of a stage type changes who the purposes wait for, in their derived columns only. Every writer of
+-- stages locks a purpose first; this lock waits for those who are at it, so that the stages they add are seen here, and
+-- lets later ones begin when they can see the new authority. Readers go on.
 create function stage_type_authority_changed() returns trigger language plpgsql as $$
 begin
+  lock table purpose in exclusive mode;
   perform refresh_progress(array(
     select distinct p.purpose_id from stage s join purchase p on p.id = s.purchase_id where s.stage_type_id = new.id
   ));
@@ -322,8 +344,8 @@ create trigger authority_changed after update of responsible_authority_id on sta
 -- The audit trail. Derived columns and stamps alone are no entry of their own: they follow from one.
 create function record_audit() returns trigger language plpgsql as $$
 declare
-  derived constant text[] := array['version', 'last_modified', 'updated_at', 'updated_by', 'pending_authority_id',
-    'waiting_since', 'current_priority', 'previous_completion_date', 'ready_at', 'current_status_changed_at'];
+  derived constant text[] := array['version', 'version_transaction', 'last_modified', 'updated_at', 'updated_by',
+    'pending_authority_id', 'waiting_since', 'current_priority', 'previous_completion_date', 'ready_at', 'current_status_changed_at'];
   before jsonb;
   after jsonb;
 begin

@@ -60,6 +60,33 @@ export interface CostTable {
   created_by: number | null;
 }
 
+export interface CurrencyTable {
+  id: GeneratedAlways<number>;
+  code: string;
+  iso_code: string;
+  funding_channel: string | null;
+  name: string;
+  position: number;
+  is_active: Generated<boolean>;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+  updated_at: Generated<Instant>;
+  updated_by: number | null;
+}
+
+export interface ExchangeRateTable {
+  id: GeneratedAlways<number>;
+  currency: string;
+  base: string;
+  rate: Numeric;
+  valid_from: string;
+  is_starting: Generated<boolean>;
+  created_at: Generated<Instant>;
+  created_by: number | null;
+  updated_at: Generated<Instant>;
+  updated_by: number | null;
+}
+
 export interface FileAttachmentTable {
   id: Generated<number>;
   original_filename: string;
@@ -67,6 +94,32 @@ export interface FileAttachmentTable {
   mime_type: string;
   file_size: number;
   uploaded_at: Generated<Instant>;
+  created_by: number | null;
+  updated_at: Generated<Instant>;
+  updated_by: number | null;
+}
+
+export interface FlowDecisionTable {
+  id: GeneratedAlways<number>;
+  purchase_id: number;
+  rule_id: number | null;
+  rule_name: string | null;
+  flow_id: number | null;
+  flow_name: string | null;
+  reason: string;
+  facts: unknown;
+  decided_at: Generated<Instant>;
+  decided_by: Generated<number | null>;
+}
+
+export interface FlowRuleTable {
+  id: GeneratedAlways<number>;
+  position: number;
+  name: string;
+  is_active: Generated<boolean>;
+  conditions: unknown;
+  flow_name: string | null;
+  created_at: Generated<Instant>;
   created_by: number | null;
   updated_at: Generated<Instant>;
   updated_by: number | null;
@@ -116,6 +169,7 @@ export interface PurchaseTable {
   budget_source_id: number | null;
   creation_date: Generated<Instant>;
   version: Generated<number>;
+  version_transaction: BigInteger | null;
   current_priority: number | null;
   waiting_since: string | null;
   pending_authority_id: number | null;
@@ -137,6 +191,7 @@ export interface PurposeTable {
   service_type_id: number | null;
   is_flagged: Generated<boolean>;
   version: Generated<number>;
+  version_transaction: BigInteger | null;
   pending_authority_id: number | null;
   waiting_since: string | null;
   current_status_changed_at: Instant | null;
@@ -258,7 +313,11 @@ export interface Tables {
   audit_entry: AuditEntryTable;
   budget_source: BudgetSourceTable;
   cost: CostTable;
+  currency: CurrencyTable;
+  exchange_rate: ExchangeRateTable;
   file_attachment: FileAttachmentTable;
+  flow_decision: FlowDecisionTable;
+  flow_rule: FlowRuleTable;
   hierarchy: HierarchyTable;
   predefined_flow: PredefinedFlowTable;
   predefined_flow_stage: PredefinedFlowStageTable;
@@ -283,7 +342,11 @@ export const TABLE_NAMES: readonly (keyof Tables)[] = [
   'audit_entry',
   'budget_source',
   'cost',
+  'currency',
+  'exchange_rate',
   'file_attachment',
+  'flow_decision',
+  'flow_rule',
   'hierarchy',
   'predefined_flow',
   'predefined_flow_stage',
