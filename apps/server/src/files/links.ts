@@ -1,21 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { RequestContext } from '../platform/context.ts';
 import type { Services } from '../platform/services.ts';
+import type { FileLinks } from './shapes.ts';
 import { signingSecretOf } from './signing-secret.ts';
-
-/**
- * What the links of one answer are made of. The key signs nothing but file ids for this one expiry, so that whoever
- * reads it in a log of SQL parameters can do nothing with it after that.
- */
-export interface FileLinks {
-  /** Scheme and host of the request. */
-  readonly baseUrl: string;
-  /** The path of the API. */
-  readonly prefix: string;
-  /** Unix time in seconds. */
-  readonly expires: number;
-  readonly key: string;
-}
 
 /** Links keep their text for so long, so that browsers and caches recognise the file. */
 const BUCKET_SECONDS = 300;

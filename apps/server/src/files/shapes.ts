@@ -1,5 +1,18 @@
 import { type RawBuilder, sql } from 'kysely';
-import type { FileLinks } from './links.ts';
+
+/**
+ * What the links of one answer are made of. The key signs nothing but file ids for this one expiry, so that whoever
+ * reads it in a log of SQL parameters can do nothing with it after that.
+ */
+export interface FileLinks {
+  /** Scheme and host of the request. */
+  readonly baseUrl: string;
+  /** The path of the API. */
+  readonly prefix: string;
+  /** Unix time in seconds. */
+  readonly expires: number;
+  readonly key: string;
+}
 
 /** The JSON of the file_attachment row of the given alias, with a signed link to its content. */
 export function fileAttachmentJson(row: string, links: FileLinks): RawBuilder<unknown> {

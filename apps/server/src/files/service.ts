@@ -1,0 +1,1 @@
+export { fileLinks } from './links.ts';
