@@ -3,12 +3,14 @@ import cors from '@fastify/cors';
 import formbody from '@fastify/formbody';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { catalogRoutes } from './catalog/routes.ts';
+import { hierarchiesRoutes } from './hierarchies/routes.ts';
 import { parseBodies } from './platform/bodies.ts';
 import type { Principal } from './platform/context.ts';
 import { answerErrors } from './platform/errors.ts';
 import { Router } from './platform/http.ts';
 import { answerUnknownRoutes } from './platform/not-found.ts';
 import type { Services } from './platform/services.ts';
+import { purposesRoutes } from './purposes/routes.ts';
 
 export interface AppOptions extends Services {
   readonly authenticate: (request: FastifyRequest) => Promise<Principal>;
@@ -45,6 +47,8 @@ export async function buildApp({ authenticate, ...services }: AppOptions): Promi
     authenticate,
   });
   catalogRoutes(router, services);
+  hierarchiesRoutes(router, services);
+  purposesRoutes(router, services);
 
   answerUnknownRoutes(app, router);
   return app;

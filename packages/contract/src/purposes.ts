@@ -85,8 +85,8 @@ export const exportPurposes = endpoint({
   query: z.object({
     ...paging,
     ...filters,
-    /** Puts an apostrophe before cells that a spreadsheet would run as a formula. */
-    neutralise_formulas: boolean().default(false),
+    /** Leaves cells that a spreadsheet would run as a formula as they are; by default an apostrophe disarms them. */
+    raw: boolean().default(false),
     /** Begins with a byte-order mark, so that spreadsheets read Hebrew. */
     bom: boolean().default(false),
   }),

@@ -1,0 +1,193 @@
+import { z } from 'zod';
+import type { Endpoint } from '@calculaud/contract/endpoint';
+import { problem, validationProblem } from '@calculaud/contract/problem';
+
+export interface ApiDescription {
+  readonly title: string;
+  readonly version: string;
+  readonly prefix: string;
+  readonly endpoints: readonly Endpoint[];
+}
+
+type JsonObject = Record<string, unknown>;
+
+const errorTitles: Readonly<Record<number, string>> = {
+  400: 'A reference or a rule is wrong',
+  401: 'No or bad credentials',
+  403: 'The credentials do not allow this',
+  404: 'No such record',
+  408: 'The other side did not answer in time',
+  409: 'In conflict with other records',
+  412: 'The record was changed since it was read (If-Match)',
+  413: 'Larger than the server accepts',
+  422: 'A field is missing or malformed',
+  429: 'Too many requests: wait as long as Retry-After says',
+  500: 'Something unexpected went wrong on our side',
+  502: 'The other side failed',
+  503: 'Not able to serve at the moment',
+};
+
+/** The OpenAPI 3.1 document of the endpoints, made from the same schemas that validate requests and answers. */
+export function openApiDocument({ title, version, prefix, endpoints }: ApiDescription): JsonObject {
+  const components: JsonObject = {};
+  const paths: Record<string, JsonObject> = {};
+  for (const endpoint of endpoints) {
+    const path = endpoint.atRoot ? endpoint.path : `${prefix}${endpoint.path}`;
+    paths[path] = { ...paths[path], [endpoint.method.toLowerCase()]: operation(endpoint, components) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title,
+      version,
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      description:
+        'Records of purposes (needs), the purchases that serve them and the stages each purchase goes through. ' +
+        'Send `Authorization: Bearer <token>`. Collections answer with and without the slash at the end.',
+    },
+    servers: [{ url: '/' }],
+    security: [{ bearer: [] }],
+    tags: [...new Set(endpoints.map(tagOf))].map((name) => ({ name })),
+    paths,
+    components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A JWT of the identity provider, or an API token (`calculaud token create`).',
+        },
+      },
+      schemas: components,
+    },
+  };
+}
+
+function tagOf(endpoint: Endpoint): string {
+  return endpoint.atRoot ? 'system' : (endpoint.path.split('/')[1] ?? 'system');
+}
+
+function operation(endpoint: Endpoint, components: JsonObject): JsonObject {
+  const { success } = endpoint;
+  const versioned = success.versioned === true || endpoint.errors?.includes(412);
+  const parameters = [
+    ...parametersOf('path', endpoint.params, components),
+    ...parametersOf('query', endpoint.query, components),
+    ...(endpoint.method !== 'GET' && versioned && endpoint.params
+      ? [
+          {
+            name: 'If-Match',
+            in: 'header',
+            description:
+              'The ETag that was read; the change is refused with 412 when somebody else was faster.',
+            schema: { type: 'string' },
+          },
+        ]
+      : []),
+  ];
+  return {
+    operationId: endpoint.id,
+    summary: endpoint.summary,
+    ...(endpoint.description ? { description: endpoint.description } : {}),
+    tags: [tagOf(endpoint)],
+    ...(endpoint.permission === 'public' ? { security: [] } : { 'x-permission': endpoint.permission }),
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(endpoint.body ? { requestBody: requestBody(endpoint, endpoint.body, components) } : {}),
+    responses: {
+      [success.status]: {
+        description: success.status === 204 ? 'Done' : success.status === 201 ? 'Created' : 'OK',
+        ...(success.versioned
+          ? { headers: { ETag: { description: 'The version of the record', schema: { type: 'string' } } } }
+          : {}),
+        ...contentOf(endpoint, components),
+      },
+      ...Object.fromEntries(
+        errorsOf(endpoint).map((status) => [status, errorResponse(endpoint, status, components)]),
+      ),
+    },
+  };
+}
+
+function requestBody(endpoint: Endpoint, body: z.ZodType, components: JsonObject): JsonObject {
+  const type = {
+    json: 'application/json',
+    form: 'application/x-www-form-urlencoded',
+    multipart: 'multipart/form-data',
+  }[endpoint.bodyType ?? 'json'];
+  return { required: true, content: { [type]: { schema: schemaOf(body, 'input', components) } } };
+}
+
+function contentOf({ success }: Endpoint, components: JsonObject): JsonObject {
+  if (success.mediaType) {
+    return { content: { [success.mediaType.split(';')[0] ?? '']: { schema: { type: 'string' } } } };
+  }
+  return success.body
+    ? { content: { 'application/json': { schema: schemaOf(success.body, 'output', components) } } }
+    : {};
+}
+
+function errorsOf(endpoint: Endpoint): number[] {
+  const statuses = new Set([...(endpoint.errors ?? []), 500]);
+  if (endpoint.permission !== 'public') {
+    statuses.add(401).add(403).add(503);
+  }
+  if (endpoint.params || endpoint.query || endpoint.body) {
+    statuses.add(422);
+  }
+  return [...statuses].toSorted((a, b) => a - b);
+}
+
+function errorResponse(endpoint: Endpoint, status: number, components: JsonObject): JsonObject {
+  // A 503 of the health endpoint tells the same as its 200.
+  const body =
+    status === 422
+      ? validationProblem
+      : status === 503 && endpoint.id === 'health'
+        ? endpoint.success.body
+        : problem;
+  return {
+    description: errorTitles[status] ?? 'Refused',
+    content: { 'application/json': { schema: schemaOf(body ?? problem, 'output', components) } },
+  };
+}
+
+function parametersOf(
+  place: 'path' | 'query',
+  schema: z.ZodObject | undefined,
+  components: JsonObject,
+): JsonObject[] {
+  if (!schema) {
+    return [];
+  }
+  const { properties = {}, required = [] } = schemaOf(schema, 'input', components) as {
+    properties?: Record<string, JsonObject>;
+    required?: string[];
+  };
+  return Object.entries(properties).map(([name, { description, ...property }]) => ({
+    name,
+    in: place,
+    required: place === 'path' || required.includes(name),
+    ...(typeof description === 'string' ? { description } : {}),
+    schema: property,
+  }));
+}
+
+/** The JSON schema; what has a name (`meta({ id })`) is put among the components and referred to. */
+function schemaOf(schema: z.ZodType, io: 'input' | 'output', components: JsonObject): JsonObject {
+  const { $schema: _, $defs, ...own } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+  const named = { ...($defs ?? {}) };
+  if (own.id !== undefined) {
+    named[own.id] = own;
+  }
+  for (const [name, definition] of Object.entries(named)) {
+    components[name] = referToComponents(definition);
+  }
+  return own.id === undefined ? referToComponents(own) : { $ref: `#/components/schemas/${own.id}` };
+}
+
+function referToComponents(schema: object): JsonObject {
+  return JSON.parse(
+    JSON.stringify(schema, (key, value: unknown) =>
+      key === 'id' && typeof value === 'string' ? undefined : value,
+    ).replaceAll('"#/$defs/', '"#/components/schemas/'),
+  );
+}

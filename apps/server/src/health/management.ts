@@ -1,0 +1,28 @@
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import type { Lifecycle } from '../platform/lifecycle.ts';
+import type { Services } from '../platform/services.ts';
+import { readiness } from './service.ts';
+
+/**
+ * The private port for orchestrators and operators. `live` looks at this process alone, so that an outage of the
+ * database restarts nothing; `ready` decides whether traffic comes.
+ */
+export function buildManagement(services: Services, lifecycle: Lifecycle): FastifyInstance {
+  const app = fastify({ forceCloseConnections: true });
+  app.get('/health/live', async (_request, reply) => answer(reply, true, { status: 'pass' }));
+  app.get('/health/started', async (_request, reply) =>
+    answer(reply, lifecycle.started, { status: lifecycle.started ? 'pass' : 'fail' }),
+  );
+  app.get('/health/ready', async (_request, reply) => {
+    const { ready, ...body } = await readiness(services, lifecycle);
+    return answer(reply, ready, { ...body, version: services.config.app.version });
+  });
+  return app;
+}
+
+function answer(reply: FastifyReply, fine: boolean, body: object): FastifyReply {
+  return reply
+    .status(fine ? 200 : 503)
+    .headers({ 'cache-control': 'no-store', 'content-type': 'application/health+json' })
+    .send(JSON.stringify(body));
+}

@@ -1,0 +1,59 @@
+import { sql } from 'kysely';
+import type { PurposeFilters } from '@calculaud/contract/purposes';
+import type { Executor } from '@calculaud/db/database';
+import { nestedCatalogue } from '../../catalog/shapes.ts';
+import type { FileLinks } from '../../files/shapes.ts';
+import type { Page } from '../../platform/paging.ts';
+import { jsonArray } from '../../platform/sql.ts';
+import { purposeJoins, purposeJson } from '../shapes.ts';
+import { conditions, orderBy, searchHits } from './filters.ts';
+
+/** What the calendar and the links of an answer depend on. */
+export interface View {
+  readonly today: string;
+  readonly timeZone: string;
+  readonly links: FileLinks;
+}
+
+/** One page of purposes and how many match in all, in one statement. */
+export async function listPurposes(
+  db: Executor,
+  filters: PurposeFilters,
+  page: Page,
+  { today, timeZone, links }: View,
+): Promise<{ items: string; total: number }> {
+  const matches = sql`from purpose o where ${conditions(filters, timeZone)}`;
+  const order = orderBy(filters);
+  const rows = sql`
+    select ${purposeJson(today, links)} as json
+    from (select o.* ${matches} ${order} limit ${page.limit} offset ${page.offset}) o
+    ${purposeJoins}
+    ${order}`;
+  const { rows: results } = await sql<{ items: string; total: number }>`/* purposes.list */
+    with ${nestedCatalogue} ${searchHits(filters.search)}
+    select ${jsonArray(rows)} as items, (select count(*)::integer ${matches}) as total`.execute(db);
+  return results[0] ?? { items: '[]', total: 0 };
+}
+
+export async function getPurpose(
+  db: Executor,
+  id: number,
+  { today, links }: Pick<View, 'today' | 'links'>,
+): Promise<{ json: string; version: number } | undefined> {
+  const { rows } = await sql<{ json: string; version: number }>`/* purposes.get */
+    with ${nestedCatalogue}
+    select ${purposeJson(today, links)}::text as json, o.version from purpose o ${purposeJoins} where o.id = ${id}`.execute(
+    db,
+  );
+  return rows[0];
+}
+
+export async function statusHistory(db: Executor, id: number): Promise<string | undefined> {
+  const rows = sql`
+    select json_build_object('id', id, 'previous_status', previous_status, 'new_status', new_status,
+      'changed_at', utc_iso(changed_at), 'changed_by', changed_by) as json
+    from purpose_status_history where purpose_id = ${id} order by changed_at, id`;
+  const { rows: results } = await sql<{ json: string }>`/* purposes.status-history */
+    select ${jsonArray(rows)} as json from purpose where id = ${id}`.execute(db);
+  return results[0]?.json;
+}

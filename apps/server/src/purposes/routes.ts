@@ -1,0 +1,30 @@
+import * as contract from '@calculaud/contract/purposes';
+import type { Router } from '../platform/http.ts';
+import type { Services } from '../platform/services.ts';
+import { exportPurposes } from './export.ts';
+import * as purposes from './service.ts';
+
+export function purposesRoutes(router: Router, services: Services): void {
+  router.handle(contract.listPurposes, async ({ query }, context) => ({
+    json: await purposes.listPurposes(services, context, query),
+  }));
+  router.handle(contract.exportPurposes, async ({ query }, context) =>
+    exportPurposes(services, context, query),
+  );
+  router.handle(contract.getPurpose, async ({ params }, context) =>
+    purposes.getPurpose(services, context, params.purpose_id),
+  );
+  router.handle(contract.createPurpose, async ({ body }, context) =>
+    purposes.createPurpose(services, context, body),
+  );
+  router.handle(contract.updatePurpose, async ({ params, body }, context) =>
+    purposes.updatePurpose(services, context, params.purpose_id, body),
+  );
+  router.handle(contract.deletePurpose, async ({ params }, context) => {
+    await purposes.deletePurpose(services, context, params.purpose_id);
+    return undefined;
+  });
+  router.handle(contract.purposeStatusHistory, async ({ params }) => ({
+    json: await purposes.statusHistory(services, params.purpose_id),
+  }));
+}

@@ -1,0 +1,154 @@
+import type { PurposeFilters } from '@calculaud/contract/purposes';
+import type { Executor } from '@calculaud/db/database';
+import { transaction } from '@calculaud/db/transaction';
+import { fileLinks } from '../files/service.ts';
+import { translateConstraints } from '../platform/constraints.ts';
+import { actor, type RequestContext } from '../platform/context.ts';
+import { assertUnchanged } from '../platform/etag.ts';
+import { envelope, pageOf } from '../platform/paging.ts';
+import { notFound, Problem, unknownReference } from '../platform/problem.ts';
+import type { Services } from '../platform/services.ts';
+import * as read from './queries/read.ts';
+import * as write from './queries/write.ts';
+import { assertServicesOnce } from './rules.ts';
+
+export interface VersionedJson {
+  readonly json: string;
+  readonly version: number;
+}
+
+interface PurposeEdit extends write.PurposeValues {
+  readonly contents?: readonly write.ContentLine[] | null | undefined;
+  readonly file_attachment_ids?: readonly number[] | null | undefined;
+}
+
+export async function listPurposes(
+  services: Services,
+  context: RequestContext,
+  query: PurposeFilters & { readonly page: number; readonly limit?: number | undefined },
+): Promise<string> {
+  const page = pageOf(query, services.config.paging);
+  const { items, total } = await read.listPurposes(services.db, query, page, viewOf(services, context));
+  return envelope(items, total, page);
+}
+
+export async function getPurpose(
+  services: Services,
+  context: RequestContext,
+  id: number,
+): Promise<VersionedJson> {
+  const purpose = await read.getPurpose(services.db, id, viewOf(services, context));
+  if (!purpose) {
+    throw notFound('Purpose', id);
+  }
+  return purpose;
+}
+
+export async function createPurpose(
+  services: Services,
+  context: RequestContext,
+  edit: PurposeEdit,
+): Promise<VersionedJson> {
+  const id = await translateConstraints(referencesOf(edit), () =>
+    transaction(services.db, actor(context), async (tx) => {
+      await assertContents(tx, edit);
+      const inserted = await write.insertPurpose(tx, edit);
+      if (edit.contents?.length) {
+        await write.replaceContents(tx, inserted, edit.contents);
+      }
+      if (edit.file_attachment_ids?.length) {
+        await write.replaceFiles(tx, inserted, edit.file_attachment_ids);
+      }
+      return inserted;
+    }),
+  );
+  return getPurpose(services, context, id);
+}
+
+export async function updatePurpose(
+  services: Services,
+  context: RequestContext,
+  id: number,
+  edit: PurposeEdit,
+): Promise<VersionedJson> {
+  await translateConstraints(referencesOf(edit), () =>
+    transaction(services.db, actor(context), async (tx) => {
+      await lockUnchanged(tx, context, id);
+      await assertContents(tx, edit);
+      await write.updatePurpose(tx, id, edit);
+      if (edit.contents) {
+        await write.replaceContents(tx, id, edit.contents);
+      }
+      if (edit.file_attachment_ids) {
+        await write.replaceFiles(tx, id, edit.file_attachment_ids);
+      }
+    }),
+  );
+  return getPurpose(services, context, id);
+}
+
+export async function deletePurpose(services: Services, context: RequestContext, id: number): Promise<void> {
+  await transaction(services.db, actor(context), async (tx) => {
+    await lockUnchanged(tx, context, id);
+    await write.deletePurpose(tx, id);
+  });
+}
+
+export async function statusHistory({ db }: Services, id: number): Promise<string> {
+  const history = await read.statusHistory(db, id);
+  if (history === undefined) {
+    throw notFound('Purpose', id);
+  }
+  return history;
+}
+
+async function lockUnchanged(tx: Executor, context: RequestContext, id: number): Promise<void> {
+  const version = await write.lockPurpose(tx, id);
+  if (version === undefined) {
+    throw notFound('Purpose', id);
+  }
+  assertUnchanged(context.ifMatch, version);
+}
+
+async function assertContents(tx: Executor, { contents, file_attachment_ids }: PurposeEdit): Promise<void> {
+  if (contents?.length) {
+    assertServicesOnce(contents);
+    const unknown = await write.unknownService(
+      tx,
+      contents.map((line) => line.service_id),
+    );
+    if (unknown !== undefined) {
+      throw new Problem('unknown_reference', 400, `Service with ID ${unknown} does not exist`);
+    }
+  }
+  if (file_attachment_ids?.length) {
+    const unknown = await write.unknownFiles(tx, file_attachment_ids);
+    if (unknown.length > 0) {
+      throw new Problem('unknown_reference', 400, `File with ID ${unknown.join(', ')} not found`);
+    }
+  }
+}
+
+function referencesOf(edit: PurposeEdit) {
+  return {
+    purpose_hierarchy_id_fkey: () => unknownReference('Hierarchy', edit.hierarchy_id ?? 0),
+    purpose_supplier_id_fkey: () => unknownReference('Supplier', edit.supplier_id ?? 0),
+    purpose_service_type_id_fkey: () => unknownReference('Service type', edit.service_type_id ?? 0),
+    purpose_content_service_id_fkey: () =>
+      new Problem(
+        'unknown_reference',
+        400,
+        'A service of the contents was deleted a moment ago and does not exist',
+      ),
+    purpose_file_attachment_file_attachment_id_fkey: () =>
+      new Problem('unknown_reference', 400, 'A file was deleted a moment ago and does not exist'),
+  };
+}
+
+function viewOf(services: Services, context: RequestContext): read.View {
+  return {
+    today: context.today,
+    timeZone: services.config.organisation.timeZone,
+    links: fileLinks(services, context),
+  };
+}

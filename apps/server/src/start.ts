@@ -1,0 +1,45 @@
+import { loadConfig } from '@calculaud/config/load';
+import { migrate } from '@calculaud/db/migrate';
+import { startDatabase } from './embedded-database.ts';
+import { runUntilSignal } from './process.ts';
+import { serve } from './serve.ts';
+import { startWorker } from './worker.ts';
+
+/** Everything in one process: the database (unless DATABASE_URL names one), its migrations, the API, the worker. */
+await runUntilSignal(async () => {
+  const begin = performance.now();
+  const config = loadConfig();
+  const database = await startDatabase(config, say);
+  try {
+    await migrate({ connectionString: database.ownerUrl, log: say, appliedBy: config.app.version });
+    const server = await serve(config, database.appUrl);
+    const worker = await startWorker(server.services, database.workerUrl);
+    const seconds = ((performance.now() - begin) / 1000).toFixed(1);
+    say(`
+${config.app.name} ${config.app.version} is ready after ${seconds} s.
+
+  Application      ${server.url}
+  API documents    ${server.url}/docs
+  Health           ${server.managementUrl}/health/ready
+  Data             ${config.data.directory}
+
+  A token for the API:  npx calculaud token create --role admin --name "$USER"
+  Stop with Ctrl-C.
+`);
+    return {
+      stop: async () => {
+        say('Stopping: open requests are finished first.');
+        await server.stop();
+        await worker.stop();
+        await database.stop();
+      },
+    };
+  } catch (error) {
+    await database.stop();
+    throw error;
+  }
+});
+
+function say(message: string): void {
+  process.stderr.write(`${message}\n`);
+}
