@@ -22,6 +22,7 @@ export interface MigrateOptions {
   readonly log?: Log;
   /** The version of the code that migrates. */
   readonly appliedBy?: string;
+  /** Other migrations than those of the product; nothing is filled in after them. */
   readonly directory?: string;
   /** How long a statement waits for a lock before it lets those through that queue behind it, and tries again. */
   readonly lockTimeoutMs?: number;
@@ -65,7 +66,9 @@ export async function bringUpToDate(
   const done = new Set(ledger.map((row) => row.number));
   const missing = migrations.filter((migration) => !done.has(migration.number));
   for (const migration of missing) await applyPatiently(client, migration, options);
-  await inTransaction(client, () => writeReferenceData(client, options.appliedBy ?? null));
+  if (options.directory === undefined) {
+    await inTransaction(client, () => writeReferenceData(client, options.appliedBy ?? null));
+  }
   await ensureRoles(client, options.log);
   return { applied: missing.map(({ number, name }) => ({ number, name })) };
 }
