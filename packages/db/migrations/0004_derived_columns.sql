@@ -14,11 +14,13 @@ create function this_transaction() returns bigint
   language sql stable
   return pg_current_xact_id()::text::bigint;
 
--- Who and when of rows that nothing else is derived from.
+-- Who and when of rows that nothing else is derived from. To write what is there already is no change.
 create function stamp_row() returns trigger language plpgsql as $$
 begin
   if tg_op = 'INSERT' then
     new.created_by := coalesce(new.created_by, acting_principal());
+  elsif new is not distinct from old then
+    return new;
   else
     new.updated_at := now();
   end if;
@@ -345,7 +347,8 @@ create trigger authority_changed after update of responsible_authority_id on sta
 create function record_audit() returns trigger language plpgsql as $$
 declare
   derived constant text[] := array['version', 'version_transaction', 'last_modified', 'updated_at', 'updated_by',
-    'pending_authority_id', 'waiting_since', 'current_priority', 'previous_completion_date', 'ready_at', 'current_status_changed_at'];
+    'pending_authority_id', 'waiting_since', 'current_priority', 'previous_completion_date', 'ready_at', 'current_status_changed_at',
+    'path'];
   before jsonb;
   after jsonb;
 begin

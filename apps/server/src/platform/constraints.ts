@@ -16,3 +16,17 @@ export async function translateConstraints<Result>(
     throw problem ? await problem() : error;
   }
 }
+
+const FOREIGN_KEY_VIOLATION = '23503';
+
+/** Runs a delete. When the database refuses it because other records refer to the row, `problem` says which. */
+export async function translateStillReferenced<Result>(
+  problem: () => Promise<Problem>,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof pg.DatabaseError && error.code === FOREIGN_KEY_VIOLATION ? await problem() : error;
+  }
+}
