@@ -2,6 +2,7 @@ import { maskPassword } from '@calculaud/config/mask';
 import { ConfigError } from '@calculaud/config/problem';
 import { DatabaseRefusal } from '@calculaud/db/refusal';
 import { EmbeddedPostgresError } from '@calculaud/embedded/failure';
+import { Problem } from '@calculaud/server/platform/problem';
 import { CliError } from './ui/cli-error.ts';
 import { EXIT } from './ui/exit-codes.ts';
 
@@ -29,6 +30,8 @@ export function explainFailure(error: unknown): CliError {
   }
   if (error instanceof DatabaseRefusal) return new CliError(error.message, error.hint, EXIT.refused);
   if (error instanceof EmbeddedPostgresError) return new CliError(error.message, '', EXIT.refused);
+  if (error instanceof Problem && error.status < 500)
+    return new CliError(`${error.message}.`, '', EXIT.refused);
   const connection = connectionFailure(error);
   if (connection) {
     return new CliError(

@@ -11,7 +11,7 @@ const commands = groups.flatMap(({ verb, commands: described }) =>
   }),
 );
 
-describe.each(commands)('calculaud $line', ({ verb, name, line, examples, load }) => {
+describe.each(commands)('calculaud $line', ({ verb, name, line, examples, options = [], load }) => {
   test('lies where its words say', async () => {
     expect(existsSync(join(import.meta.dirname, 'commands', verb, `${name}.ts`))).toBe(true);
     expect((await load()).run).toBeTypeOf('function');
@@ -29,7 +29,10 @@ describe.each(commands)('calculaud $line', ({ verb, name, line, examples, load }
   });
 
   test('refuses an option that it does not have', async () => {
-    const { exitCode, stdout, stderr } = await calculaud(`${line} --nonsense`);
+    const required = options
+      .filter((option) => option.required)
+      .map(({ flags, choices }) => `${flags.split(' ')[0]} ${choices?.[0] ?? 'x'}`);
+    const { exitCode, stdout, stderr } = await calculaud([line, ...required, '--nonsense'].join(' '));
     expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
     expect(stderr).toContain("unknown option '--nonsense'");
   });

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '@calculaud/config/config';
+import { type Database, openDatabase } from '@calculaud/db/database';
+import { assertSchemaFits } from '@calculaud/db/schema-fit';
 import { connectEmbedded, startEmbeddedPostgres } from '@calculaud/embedded/supervisor';
 import { CliError } from '../ui/cli-error.ts';
 import { EXIT } from '../ui/exit-codes.ts';
@@ -49,4 +51,26 @@ export async function withDatabase<T>(
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
     await embedded.stop();
   }
+}
+
+/** The database as the application sees it: with its role, after making sure that its schema is the one this code knows. */
+export async function withApplicationDatabase<T>(
+  config: Config,
+  terminal: Terminal,
+  work: (db: Database) => Promise<T>,
+): Promise<T> {
+  return withDatabase(config, terminal, { role: 'app' }, async (connectionString) => {
+    await assertSchemaFits(connectionString);
+    const db = openDatabase({
+      connectionString,
+      poolSize: 1,
+      statementTimeoutMs: config.database.statementTimeoutMs,
+      applicationName: 'calculaud cli',
+    });
+    try {
+      return await work(db);
+    } finally {
+      await db.close();
+    }
+  });
 }

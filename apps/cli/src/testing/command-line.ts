@@ -11,13 +11,13 @@ export interface Outcome {
 
 /** Runs a command line in this process, with these variables only and nobody at the terminal. */
 export async function calculaud(
-  line: string,
+  line: string | readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
   let stdout = '';
   let stderr = '';
   const exitCode = await run(
-    line.split(' ').filter(Boolean),
+    typeof line === 'string' ? line.split(' ').filter(Boolean) : line,
     {
       stdout: (text) => {
         stdout += text;

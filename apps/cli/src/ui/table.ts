@@ -1,5 +1,6 @@
-/** Rows as aligned columns, two spaces apart. */
-export function table(rows: readonly (readonly string[])[]): string {
+/** Rows as aligned columns, two spaces apart. Characters that could steer the terminal are shown as �. */
+export function table(texts: readonly (readonly string[])[]): string {
+  const rows = texts.map((row) => row.map((cell) => cell.replaceAll(/\p{Cc}/gu, '�')));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, column) => {

@@ -23,8 +23,12 @@ export interface Terminal {
   readonly print: (text: string) => void;
   /** For programs: one line of JSON on standard output, with `--json` only. */
   readonly emit: (event: string, members: Readonly<Record<string, unknown>>) => void;
-  /** The one thing that a script wants to catch in a variable, on standard output; an event with `--json`. */
-  readonly yieldValue: (event: string, name: string, value: string) => void;
+  /** The one thing that a script wants to catch in a variable, alone on standard output; within an event with `--json`. */
+  readonly yieldValue: (
+    event: string,
+    members: Readonly<Record<string, unknown>>,
+    value: Readonly<Record<string, string>>,
+  ) => void;
 }
 
 export function terminalOf(streams: Streams, json: boolean): Terminal {
@@ -43,9 +47,9 @@ export function terminalOf(streams: Streams, json: boolean): Terminal {
       if (!json) stdout(`${text}\n`);
     },
     emit,
-    yieldValue: (event, name, value) => {
-      if (json) emit(event, { [name]: value });
-      else stdout(`${value}\n`);
+    yieldValue: (event, members, value) => {
+      if (json) emit(event, { ...members, ...value });
+      else stdout(`${Object.values(value).join('\n')}\n`);
     },
   };
 }
