@@ -4,6 +4,8 @@ import formbody from '@fastify/formbody';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { catalogRoutes } from './catalog/routes.ts';
 import { hierarchiesRoutes } from './hierarchies/routes.ts';
+import { announceSignIn } from './identity/notices.ts';
+import { identityRoutes } from './identity/routes.ts';
 import { parseBodies } from './platform/bodies.ts';
 import type { Principal } from './platform/context.ts';
 import { answerErrors } from './platform/errors.ts';
@@ -14,13 +16,19 @@ import { purposesRoutes } from './purposes/routes.ts';
 
 export interface AppOptions extends Services {
   readonly authenticate: (request: FastifyRequest) => Promise<Principal>;
+  /** Where the log goes instead of standard output. */
+  readonly logStream?: { write(line: string): void };
 }
 
 /** The whole HTTP API, not yet listening. This is the only list of all features. */
-export async function buildApp({ authenticate, ...services }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp({
+  authenticate,
+  logStream,
+  ...services
+}: AppOptions): Promise<FastifyInstance> {
   const { config } = services;
   const app = fastify({
-    logger: { level: config.log.level },
+    logger: { level: config.log.level, ...(logStream ? { stream: logStream } : {}) },
     genReqId: requestId,
     trustProxy: [...config.http.trustedProxies],
     bodyLimit: 1024 * 1024,
@@ -41,6 +49,8 @@ export async function buildApp({ authenticate, ...services }: AppOptions): Promi
     void reply.header('x-request-id', request.id);
   });
 
+  announceSignIn(app, config);
+
   const router = new Router(app, {
     prefix: config.http.prefix,
     timeZone: config.organisation.timeZone,
@@ -48,6 +58,7 @@ export async function buildApp({ authenticate, ...services }: AppOptions): Promi
   });
   catalogRoutes(router, services);
   hierarchiesRoutes(router, services);
+  identityRoutes(router, services);
   purposesRoutes(router, services);
 
   answerUnknownRoutes(app, router);

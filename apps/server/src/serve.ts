@@ -5,7 +5,7 @@ import { openDatabase } from '@calculaud/db/database';
 import { assertSchemaFits } from '@calculaud/db/schema-fit';
 import { buildApp } from './app.ts';
 import { buildManagement } from './health/management.ts';
-import { createAuthenticator } from './identity/service.ts';
+import { createAuthenticator } from './identity/authenticate.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
 import type { Services } from './platform/services.ts';
 import { openStorage } from './platform/storage.ts';
@@ -30,7 +30,7 @@ export async function serve(config: Config, databaseUrl: string): Promise<Runnin
     applicationName: 'calculaud api',
     onIdleError: (error) => app.log.warn({ err: error }, 'a database connection broke while idle'),
   });
-  const services: Services = { config, db, storage: openStorage(config.files.store) };
+  const services: Services = { config, db, storage: await openStorage(config.files.store) };
   const app = await buildApp({ ...services, lifecycle, authenticate: createAuthenticator(services) });
   const management = buildManagement(services, lifecycle);
   const close = async () => {

@@ -8,7 +8,12 @@ import { parseInput } from './validation.ts';
 
 /** What a handler answers with; the status and the type come from the endpoint. */
 export type Answer =
-  | { readonly json: string; readonly version?: number }
+  | {
+      readonly json: string;
+      readonly version?: number;
+      readonly status?: number;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   | { readonly value: unknown; readonly status?: number; readonly headers?: Readonly<Record<string, string>> }
   | { readonly stream: Readable; readonly headers: Readonly<Record<string, string>> }
   | undefined;
@@ -108,7 +113,11 @@ function send(endpoint: Endpoint, reply: FastifyReply, answer: Answer): FastifyR
     if (answer.version !== undefined) {
       void reply.header('etag', etagOf(answer.version));
     }
-    return reply.type('application/json').send(answer.json);
+    return reply
+      .status(answer.status ?? success.status)
+      .headers(answer.headers ?? {})
+      .type('application/json')
+      .send(answer.json);
   }
   // Parsed by the endpoint's own schema, so that nothing undeclared leaves.
   const body = success.body ? success.body.parse(answer.value) : answer.value;

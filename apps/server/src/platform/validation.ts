@@ -25,6 +25,7 @@ interface RawInput {
   readonly params: unknown;
   readonly query: unknown;
   readonly body: unknown;
+  readonly headers: { readonly 'content-type'?: string | undefined };
 }
 
 /** Parses everything the endpoint declares; all refused fields are reported at once. */
@@ -34,7 +35,7 @@ export function parseInput<E extends Endpoint>(endpoint: E, raw: RawInput): Inpu
   for (const [source, schema, value] of [
     ['path', endpoint.params, raw.params],
     ['query', endpoint.query, endpoint.query && lastOfRepeated(endpoint.query, raw.query)],
-    ['body', endpoint.bodyType === 'multipart' ? undefined : endpoint.body, raw.body],
+    ['body', endpoint.bodyType === 'multipart' ? undefined : endpoint.body, bodyOf(endpoint, raw)],
   ] as const) {
     if (!schema) {
       continue;
@@ -51,6 +52,12 @@ export function parseInput<E extends Endpoint>(endpoint: E, raw: RawInput): Inpu
   }
   // The three schemas of this very endpoint have just produced these values.
   return parsed as unknown as Input<E>;
+}
+
+/** An endpoint that takes a form finds nothing in any other kind of body. */
+function bodyOf({ bodyType }: Endpoint, { body, headers }: RawInput): unknown {
+  const isForm = /^application\/x-www-form-urlencoded\s*(;|$)/i.test(headers['content-type'] ?? '');
+  return bodyType === 'form' && !isForm ? {} : body;
 }
 
 function lastOfRepeated(schema: z.ZodObject, query: unknown): Record<string, unknown> {
