@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Endpoint } from '@calculaud/contract/endpoint';
 import { permits, type Role } from '@calculaud/contract/permissions';
@@ -6,6 +9,8 @@ import { type Database, openDatabase } from '@calculaud/db/database';
 import { createTestDatabase } from '@calculaud/testing/database';
 import { buildApp } from '../app.ts';
 import { Problem } from '../platform/problem.ts';
+import type { Services } from '../platform/services.ts';
+import { openStorage } from '../platform/storage.ts';
 
 export interface TestResponse {
   readonly status: number;
@@ -27,6 +32,8 @@ export interface RequestOptions {
 
 export interface TestApp {
   readonly app: FastifyInstance;
+  /** What its features work with: the database, and a store of files in a folder of its own. */
+  readonly services: Services;
   /** Connected as the application's own role, with its own privileges. */
   readonly db: Database;
   /** The connection string of the database's owner, for what the application may not do. */
@@ -44,7 +51,8 @@ export interface TestApp {
  * (`//health` is `/health`). Who sends the request is told by role and not by a token: sign-in has tests of its own.
  */
 export async function testApp(environment: Record<string, string> = {}): Promise<TestApp> {
-  const config = loadConfig({ LOG_LEVEL: 'silent', ...environment });
+  const dataDirectory = await mkdtemp(join(tmpdir(), 'calculaud-test-app-'));
+  const config = loadConfig({ LOG_LEVEL: 'silent', CALCULAUD_DATA: dataDirectory, ...environment });
   const database = await createTestDatabase();
   const db = openDatabase({
     connectionString: database.url('app'),
@@ -56,9 +64,9 @@ export async function testApp(environment: Record<string, string> = {}): Promise
     `insert into principal (kind, subject, name) values ('person', 'tester', 'Tester') returning id`,
   );
   const principalId = rows[0]?.id ?? 0;
+  const services: Services = { config, db, storage: await openStorage(config.files.store) };
   const app = await buildApp({
-    config,
-    db,
+    ...services,
     authenticate: async (request) => {
       const role = request.headers['x-test-role'];
       if (role !== 'admin' && role !== 'user') {
@@ -101,6 +109,7 @@ export async function testApp(environment: Record<string, string> = {}): Promise
 
   return {
     app,
+    services,
     db,
     ownerUrl: database.url('owner'),
     get: (path, options) => send('GET', path, undefined, options),
@@ -112,6 +121,7 @@ export async function testApp(environment: Record<string, string> = {}): Promise
       await app.close();
       await db.close();
       await database.drop();
+      await rm(dataDirectory, { recursive: true });
     },
   };
 }
