@@ -3,6 +3,8 @@ import cors from '@fastify/cors';
 import formbody from '@fastify/formbody';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { catalogRoutes } from './catalog/routes.ts';
+import { docsRoutes } from './docs/routes.ts';
+import { healthRoutes } from './health/routes.ts';
 import { hierarchiesRoutes } from './hierarchies/routes.ts';
 import { announceSignIn } from './identity/notices.ts';
 import { identityRoutes } from './identity/routes.ts';
@@ -10,12 +12,14 @@ import { parseBodies } from './platform/bodies.ts';
 import type { Principal } from './platform/context.ts';
 import { answerErrors } from './platform/errors.ts';
 import { Router } from './platform/http.ts';
+import { Lifecycle } from './platform/lifecycle.ts';
 import { answerUnknownRoutes } from './platform/not-found.ts';
 import type { Services } from './platform/services.ts';
 import { purposesRoutes } from './purposes/routes.ts';
 
 export interface AppOptions extends Services {
   readonly authenticate: (request: FastifyRequest) => Promise<Principal>;
+  readonly lifecycle?: Lifecycle;
   /** Where the log goes instead of standard output. */
   readonly logStream?: { write(line: string): void };
 }
@@ -23,6 +27,7 @@ export interface AppOptions extends Services {
 /** The whole HTTP API, not yet listening. This is the only list of all features. */
 export async function buildApp({
   authenticate,
+  lifecycle = new Lifecycle(),
   logStream,
   ...services
 }: AppOptions): Promise<FastifyInstance> {
@@ -34,6 +39,8 @@ export async function buildApp({
     bodyLimit: 1024 * 1024,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
     forceCloseConnections: 'idle',
+    // While it drains it goes on answering what still comes.
+    return503OnClosing: false,
   });
   answerErrors(app);
   parseBodies(app);
@@ -47,6 +54,9 @@ export async function buildApp({
   });
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
+    if (lifecycle.draining) {
+      void reply.header('connection', 'close');
+    }
   });
 
   announceSignIn(app, config);
@@ -57,9 +67,11 @@ export async function buildApp({
     authenticate,
   });
   catalogRoutes(router, services);
+  healthRoutes(router, services);
   hierarchiesRoutes(router, services);
   identityRoutes(router, services);
   purposesRoutes(router, services);
+  docsRoutes(app, config, router.endpoints);
 
   answerUnknownRoutes(app, router);
   return app;

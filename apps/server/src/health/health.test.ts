@@ -1,0 +1,61 @@
+import { about, health } from '@calculaud/contract/health';
+import { openDatabase } from '@calculaud/db/database';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Lifecycle } from '../platform/lifecycle.ts';
+import { type TestApp, testApp } from '../testing/app.ts';
+import { buildManagement } from './management.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await testApp();
+});
+afterAll(() => app.close());
+
+test('the root tells name and version without credentials', async () => {
+  expect((await app.get('//', { role: null })).as(about)).toMatchObject({
+    message: 'Procurement Management System',
+  });
+});
+
+test('health tells that database and storage answer', async () => {
+  const response = await app.get('//health', { role: null });
+  expect(response.as(health)).toMatchObject({ status: 'healthy', database: 'pass', storage: 'pass' });
+  expect(response.headers['cache-control']).toBe('no-store');
+});
+
+test('readiness follows start, drain, database and schema; liveness none of them', async () => {
+  const lifecycle = new Lifecycle();
+  const management = buildManagement(app.services, lifecycle);
+  const ready = async () => (await management.inject('/health/ready')).statusCode;
+  expect(await ready()).toBe(503);
+  expect((await management.inject('/health/started')).statusCode).toBe(503);
+  lifecycle.markStarted();
+  expect(await ready()).toBe(200);
+  expect((await management.inject('/health/started')).statusCode).toBe(200);
+  lifecycle.markDraining();
+  expect(await ready()).toBe(503);
+  expect((await management.inject('/health/live')).statusCode).toBe(200);
+  await management.close();
+});
+
+test('without a database it is not ready and says which check failed, but lives', async () => {
+  const db = openDatabase({
+    connectionString: 'postgresql://nobody@localhost/none?host=/nonexistent',
+    poolSize: 1,
+    statementTimeoutMs: 1000,
+    applicationName: 'test',
+  });
+  const lifecycle = new Lifecycle();
+  lifecycle.markStarted();
+  const management = buildManagement({ ...app.services, db }, lifecycle);
+  const response = await management.inject('/health/ready');
+  expect(response.statusCode).toBe(503);
+  expect(response.headers['content-type']).toContain('application/health+json');
+  expect(response.json()).toMatchObject({
+    status: 'fail',
+    checks: { 'postgresql:responseTime': [{ status: 'fail' }] },
+  });
+  expect((await management.inject('/health/live')).statusCode).toBe(200);
+  await management.close();
+  await db.close();
+});
