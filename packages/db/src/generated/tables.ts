@@ -137,6 +137,11 @@ export interface HierarchyTable {
   updated_by: number | null;
 }
 
+export interface ObjectRemovalTable {
+  s3_key: string;
+  due_at: Instant;
+}
+
 export interface PredefinedFlowTable {
   id: Generated<number>;
   flow_name: string;
@@ -197,6 +202,9 @@ export interface PurposeTable {
   current_status_changed_at: Instant | null;
   created_by: number | null;
   updated_by: number | null;
+  auto_flagged_at: Instant | null;
+  auto_flag_reason: unknown;
+  flag_cleared_at: Instant | null;
 }
 
 export interface PurposeContentTable {
@@ -296,6 +304,7 @@ export interface StageTypeTable {
   created_by: number | null;
   updated_at: Generated<Instant>;
   updated_by: number | null;
+  auto_flag_days: number | null;
 }
 
 export interface SupplierTable {
@@ -319,6 +328,7 @@ export interface Tables {
   flow_decision: FlowDecisionTable;
   flow_rule: FlowRuleTable;
   hierarchy: HierarchyTable;
+  object_removal: ObjectRemovalTable;
   predefined_flow: PredefinedFlowTable;
   predefined_flow_stage: PredefinedFlowStageTable;
   principal: PrincipalTable;
@@ -348,6 +358,7 @@ export const TABLE_NAMES: readonly (keyof Tables)[] = [
   'flow_decision',
   'flow_rule',
   'hierarchy',
+  'object_removal',
   'predefined_flow',
   'predefined_flow_stage',
   'principal',
