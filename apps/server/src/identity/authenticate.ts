@@ -82,14 +82,14 @@ export function createAuthenticator({ config, db }: Services, timing: KeyTiming 
   return async (request) => {
     if (auth.bypass) {
       assertLocal(request);
-      return known.get('bypass', localAdministrator);
+      return known.lookUp('bypass', localAdministrator);
     }
     const token = bearerToken(request.headers.authorization);
     if (token === undefined) {
       throw notAuthenticated();
     }
     const load = isApiToken(token) ? holderOf : personWith;
-    return known.get(createHash('sha256').update(token).digest('base64'), () => load(token, request.log));
+    return known.lookUp(createHash('sha256').update(token).digest('base64'), () => load(token, request.log));
   };
 }
 

@@ -17,7 +17,7 @@ export class ExpiringCache<Value> {
     this.#entries = new BoundedMap(capacity);
   }
 
-  async get(key: string, load: () => Promise<Loaded<Value>>): Promise<Value> {
+  async lookUp(key: string, load: () => Promise<Loaded<Value>>): Promise<Value> {
     const known = this.#entries.get(key);
     if (known && performance.now() < known.expiresAt) {
       return known.value;

@@ -7,7 +7,7 @@ import { permits, type Role } from '@calculaud/contract/permissions';
 import { loadConfig } from '@calculaud/config/load';
 import { type Database, openDatabase } from '@calculaud/db/database';
 import { createTestDatabase } from '@calculaud/testing/database';
-import { buildApp } from '../app.ts';
+import { type AppOptions, buildApp } from '../app.ts';
 import { Problem } from '../platform/problem.ts';
 import type { Services } from '../platform/services.ts';
 import { openStorage } from '../platform/storage.ts';
@@ -30,6 +30,12 @@ export interface RequestOptions {
   readonly role?: Role | null;
 }
 
+export interface TestAppOptions {
+  /** Who sends a request is found out by this, and not told by the role. */
+  readonly authenticator?: (services: Services) => AppOptions['authenticate'];
+  readonly logStream?: AppOptions['logStream'];
+}
+
 export interface TestApp {
   readonly app: FastifyInstance;
   /** What its features work with: the database, and a store of files in a folder of its own. */
@@ -50,7 +56,10 @@ export interface TestApp {
  * The real application on a real database of its own. Paths are below `/api/v1` unless they start with `//`
  * (`//health` is `/health`). Who sends the request is told by role and not by a token: sign-in has tests of its own.
  */
-export async function testApp(environment: Record<string, string> = {}): Promise<TestApp> {
+export async function testApp(
+  environment: Record<string, string> = {},
+  { authenticator, logStream }: TestAppOptions = {},
+): Promise<TestApp> {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'calculaud-test-app-'));
   const config = loadConfig({ LOG_LEVEL: 'silent', CALCULAUD_DATA: dataDirectory, ...environment });
   const database = await createTestDatabase();
@@ -65,15 +74,17 @@ export async function testApp(environment: Record<string, string> = {}): Promise
   );
   const principalId = rows[0]?.id ?? 0;
   const services: Services = { config, db, storage: await openStorage(config.files.store) };
+  const byRole: AppOptions['authenticate'] = async (request) => {
+    const role = request.headers['x-test-role'];
+    if (role !== 'admin' && role !== 'user') {
+      throw new Problem('not_authenticated', 401, 'Not authenticated');
+    }
+    return { id: principalId, name: 'Tester', permits: (permission) => permits(role, permission) };
+  };
   const app = await buildApp({
     ...services,
-    authenticate: async (request) => {
-      const role = request.headers['x-test-role'];
-      if (role !== 'admin' && role !== 'user') {
-        throw new Problem('not_authenticated', 401, 'Not authenticated');
-      }
-      return { id: principalId, name: 'Tester', permits: (permission) => permits(role, permission) };
-    },
+    authenticate: authenticator?.(services) ?? byRole,
+    ...(logStream ? { logStream } : {}),
   });
 
   async function send(
