@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { migrateJobQueue } from './job-queue.ts';
 import type { AppliedMigration } from './ledger.ts';
 import {
   createLedger,
@@ -58,7 +59,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
 /** The part of a migration that a takeover shares: the caller holds the lock and has made the ledger. */
 export async function bringUpToDate(
   client: pg.Client,
-  options: Omit<MigrateOptions, 'connectionString'> & { readonly log: Log },
+  options: MigrateOptions & { readonly log: Log },
 ): Promise<MigrateResult> {
   const migrations = await readMigrations(options.directory ?? migrationsDirectory());
   const ledger = (await readLedger(client)) ?? [];
@@ -68,6 +69,7 @@ export async function bringUpToDate(
   for (const migration of missing) await applyPatiently(client, migration, options);
   if (options.directory === undefined) {
     await inTransaction(client, () => writeReferenceData(client, options.appliedBy ?? null));
+    await migrateJobQueue(options.connectionString);
   }
   await ensureRoles(client, options.log);
   return { applied: missing.map(({ number, name }) => ({ number, name })) };
