@@ -51,7 +51,7 @@ export function commandOf(account: Account, program: string, args: readonly stri
  * Not root: as we are. Root: the owner of the existing cluster, else the user calculaud or postgres if there is one,
  * else nobody. Gives the account what it must own and makes sure that it can get there.
  */
-export function prepareAccount(layout: Layout): Account {
+export function prepareAccount(layout: Layout, lastResort = ROOT_IN_DISGUISE): Account {
   if (process.geteuid?.() !== 0) {
     assertOurs(layout.cluster);
     return OURSELVES;
@@ -64,9 +64,9 @@ export function prepareAccount(layout: Layout): Account {
     giveFiles(layout, account);
     return account;
   }
-  if (works(ROOT_IN_DISGUISE)) {
-    giveFiles(layout, ROOT_IN_DISGUISE);
-    return ROOT_IN_DISGUISE;
+  if (works(lastResort)) {
+    giveFiles(layout, lastResort);
+    return lastResort;
   }
   throw new EmbeddedPostgresError(
     `PostgreSQL does not run as root, so it would run as the user ${account.name}, who may not enter ${closed} ` +

@@ -113,7 +113,9 @@ function linkLibraries(root: string, run: string): Record<string, string> {
   const libraries = join(run, 'lib');
   mkdirSync(libraries, { recursive: true, mode: 0o755 });
   for (const { source, target } of links) link(join(root, source), join(libraries, basename(target)));
-  return { [process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH']: libraries };
+  // Both folders: a library that is found by such a link looks for its own neighbours beside the link.
+  const path = `${libraries}:${join(root, 'native', 'lib')}`;
+  return { [process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH']: path };
 }
 
 function link(to: string, path: string): void {

@@ -31,7 +31,8 @@ export function layoutOf(dataDirectory: string): Layout {
 export function prepareDataDirectory(path: string): Layout {
   const wanted = resolve(path);
   try {
-    mkdirSync(wanted, { recursive: true, mode: 0o700 });
+    // Started by root, the server runs as another user, who has to pass through folders that are made here.
+    mkdirSync(wanted, { recursive: true, mode: process.geteuid?.() === 0 ? 0o711 : 0o700 });
     accessSync(wanted, constants.R_OK | constants.W_OK | constants.X_OK);
     const layout = layoutOf(realpathSync(wanted));
     mkdirSync(layout.run, { recursive: true, mode: 0o700 });

@@ -95,7 +95,7 @@ function readHolder(path: string): Holder | 'replaced' | undefined {
   }
   const [id, mark = '', space] = content.split('\n');
   const pid = Number(id);
-  if (!Number.isInteger(pid)) return undefined;
+  if (!Number.isInteger(pid) || pid <= 0) return undefined;
   const markNow = startMarkOf(pid);
   return {
     pid,

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf } from './failure.ts';
-import { isAlive, isPostmasterOf } from './processes.ts';
+import { isPostmasterOf } from './processes.ts';
 
 /** What PostgreSQL itself says about the server of a cluster, in `postmaster.pid`. */
 export interface Postmaster {
@@ -24,14 +24,14 @@ export function readPostmasterFile(cluster: string): Postmaster | undefined {
 }
 
 /**
- * After a crash the process id in the file may belong to another program by now, and PostgreSQL would refuse to start. It
- * takes its own parent's id as stale, so that is what gets written. The file is not deleted: by its other
+ * After a crash the process id in the file may belong to another program by now, or to a dead process that nobody has
+ * buried, and PostgreSQL would refuse to start. It takes its own parent's id as stale, so that is what gets written. The file is not deleted: by its other
  * lines PostgreSQL finds out whether a backend of the dead server still has the shared memory.
  */
 export function disownForeignProcess(cluster: string): void {
   const lines = linesOf(cluster);
   const pid = Number(lines[0]);
-  if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid) || isPostmasterOf(pid, cluster)) return;
+  if (!Number.isInteger(pid) || pid <= 0 || isPostmasterOf(pid, cluster)) return;
   writeFileSync(join(cluster, 'postmaster.pid'), [String(process.pid), ...lines.slice(1)].join('\n'));
 }
 

@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { codeOf } from './failure.ts';
 
-/** Does a process with this id exist, whoever owns it? */
+/** Does a process with this id run, whoever owns it? One that has ended and waits for its parent's notice does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return codeOf(error) === 'EPERM';
   }
+  return process.platform !== 'linux' || !['Z', 'X'].includes(statusFields(pid)[0] ?? 'X');
 }
 
 /**
@@ -20,11 +20,10 @@ export function isAlive(pid: number): boolean {
 export function startMarkOf(pid: number): string {
   try {
     if (process.platform === 'linux') {
-      // The second field is the program's name in brackets and may hold blanks; the start is field 22.
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-      return `${boot}/${fields[19] ?? ''}`;
+      const start = statusFields(pid)[19];
+      return start === undefined
+        ? ''
+        : `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${start}`;
     }
     return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
       encoding: 'utf8',
@@ -49,5 +48,16 @@ export function isPostmasterOf(pid: number, cluster: string): boolean {
   } catch {
     // Gone, or of another user, to whom PostgreSQL would not give this cluster.
     return false;
+  }
+}
+
+/** The fields of /proc/<pid>/stat from the third (the state) on; none when the process is gone. */
+function statusFields(pid: number): string[] {
+  try {
+    // The second field is the program's name in brackets and may hold blanks and brackets.
+    const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return status.slice(status.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return [];
   }
 }

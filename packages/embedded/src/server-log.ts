@@ -1,10 +1,20 @@
-import { copyFileSync, fstatSync, openSync, readSync, closeSync, statSync, truncateSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readSync,
+  closeSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
 
 const LARGEST = 16 * 1024 * 1024;
 const CHECKED_EVERY = 60_000;
 
 /** The last lines of the server's log, for the message of a failure. `from` leaves out what is older than this start. */
 export function lastLines(path: string, from = 0, count = 12): string {
+  if (!existsSync(path)) return '(there is no log)';
   const file = openSync(path, 'r');
   try {
     const size = fstatSync(file).size;

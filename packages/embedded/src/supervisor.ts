@@ -29,6 +29,7 @@ import {
 } from './server.ts';
 import { keepLogSmall, lastLines } from './server-log.ts';
 import { type Durability, settingsText } from './settings.ts';
+import { removeSocketDirectory } from './socket-directory.ts';
 
 const WRONG_PASSWORD = '28P01';
 
@@ -99,6 +100,7 @@ async function startLocked(
   const stop = async (): Promise<void> => {
     clearInterval(logKeeper);
     await stopServer(context, server.ended);
+    removeSocketDirectory(server.socketDirectory);
     lock.release();
   };
   return {

@@ -1,0 +1,226 @@
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  cpSync,
+} from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { expect, test, vi } from 'vitest';
+import { isAlive } from './processes.ts';
+import { connectEmbedded, type EmbeddedPostgres, startEmbeddedPostgres } from './supervisor.ts';
+import { dataFolder } from './testing/folders.ts';
+import { hold } from './testing/hold.ts';
+import { query } from './testing/query.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+/** Inserts numbers one by one until the server is gone, and returns those that were acknowledged. */
+async function insertUntilGone(server: EmbeddedPostgres, from: number, kill: () => void): Promise<number[]> {
+  const client = new Client({ connectionString: server.connectionString('owner') });
+  client.on('error', () => undefined);
+  await client.connect();
+  const acknowledged: number[] = [];
+  try {
+    for (let id = from; ; id += 1) {
+      await client.query('insert into entry values ($1)', [id]);
+      acknowledged.push(id);
+      if (acknowledged.length === 100) kill();
+    }
+  } catch {
+    return acknowledged;
+  }
+}
+
+test('a server killed in the middle of writes loses nothing acknowledged and needs no help to start again', async () => {
+  const folder = dataFolder();
+  let server = await startEmbeddedPostgres({ dataDirectory: folder });
+  await query(server.connectionString('owner'), 'create table entry (id int primary key)');
+  const acknowledged: number[] = [];
+  // First the postmaster alone, whose backends then find out by themselves; then all of its processes at once.
+  for (const target of ['postmaster', 'all processes', 'postmaster']) {
+    const { pid } = server;
+    const kill = (): void => {
+      process.kill(target === 'postmaster' ? pid : -pid, 'SIGKILL');
+    };
+    acknowledged.push(...(await insertUntilGone(server, acknowledged.length * 10, kill)));
+    expect(await server.onExit).toMatch(/ended unexpectedly/);
+    await server.stop();
+
+    server = await startEmbeddedPostgres({ dataDirectory: folder });
+    const rows = await query(server.connectionString('owner'), 'table entry');
+    const found = new Set(rows.map(({ id }) => id));
+    expect(acknowledged.filter((id) => !found.has(id))).toEqual([]);
+  }
+  expect(acknowledged.length).toBeGreaterThanOrEqual(300);
+  await server.stop();
+});
+
+test('the server that a killed process left running is taken over as it is', async () => {
+  const folder = dataFolder();
+  const holder = hold(folder);
+  const { pid } = await holder.server();
+  await holder.kill();
+  expect(isAlive(pid)).toBe(true);
+
+  const log: string[] = [];
+  const server = await startEmbeddedPostgres({
+    dataDirectory: folder,
+    durability: 'none',
+    log: (line) => log.push(line),
+  });
+  expect(server.pid).toBe(pid);
+  expect(log).toEqual([`Took over the database server that was left running (process ${pid}).`]);
+  expect(await query(server.connectionString('app'), 'select 1 as one')).toEqual([{ one: 1 }]);
+  await server.stop();
+  expect(isAlive(pid)).toBe(false);
+});
+
+test('the end of a server that was taken over is noticed, too', async () => {
+  const folder = dataFolder();
+  const holder = hold(folder);
+  await holder.server();
+  await holder.kill();
+  const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
+  process.kill(server.pid, 'SIGKILL');
+  expect(await server.onExit).toMatch(/ended unexpectedly/);
+  await server.stop();
+});
+
+test('a server left running with other settings is restarted', async () => {
+  const folder = dataFolder();
+  const holder = hold(folder);
+  const { pid } = await holder.server();
+  await holder.kill();
+  const server = await startEmbeddedPostgres({ dataDirectory: folder });
+  expect(server.pid).not.toBe(pid);
+  expect(isAlive(pid)).toBe(false);
+  expect(await query(server.connectionString('app'), 'show fsync')).toEqual([{ fsync: 'on' }]);
+  await server.stop();
+});
+
+test('a start that was killed while it made the cluster is simply done again', async () => {
+  const folder = dataFolder();
+  const killed = hold(folder);
+  // The moment when initdb has written the first of its files.
+  await new Promise<void>((resolve) => {
+    const look = (): void => {
+      if (existsSync(join(folder, 'postgres.unfinished', 'PG_VERSION'))) resolve();
+      else setImmediate(look);
+    };
+    look();
+  });
+  await killed.kill();
+  expect(existsSync(join(folder, 'postgres'))).toBe(false);
+  const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
+  expect(await query(server.connectionString('app'), 'select 1 as one')).toEqual([{ one: 1 }]);
+  expect(existsSync(join(folder, 'postgres.unfinished'))).toBe(false);
+  await server.stop();
+});
+
+/** A data folder whose server was killed, with these words in its postmaster.pid. */
+async function crashedFolder(edit: (lines: string[]) => string[]): Promise<string> {
+  const folder = dataFolder();
+  const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
+  process.kill(-server.pid, 'SIGKILL');
+  await server.onExit;
+  await server.stop();
+  const path = join(folder, 'postgres', 'postmaster.pid');
+  writeFileSync(path, edit(readFileSync(path, 'utf8').split('\n')).join('\n'));
+  return folder;
+}
+
+test('a process id that now belongs to another program is left alone and does not stop the start', async () => {
+  let other = 0;
+  const folder = await crashedFolder((lines) => lines);
+  // Of the server's own user: of such a process PostgreSQL itself would believe that it is a server.
+  const { uid, gid } = statSync(join(folder, 'postgres'));
+  const program = spawn('sleep', ['60'], { uid, gid });
+  await once(program, 'spawn');
+  other = program.pid ?? 0;
+  const path = join(folder, 'postgres', 'postmaster.pid');
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/^\d+/, String(other)));
+
+  expect(await connectEmbedded(folder)).toBeUndefined();
+  const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
+  expect(await query(server.connectionString('app'), 'select 1 as one')).toEqual([{ one: 1 }]);
+  await server.stop();
+  expect(program.exitCode ?? program.signalCode).toBeNull();
+  program.kill();
+});
+
+test("another cluster's server is neither talked to nor stopped", async () => {
+  const stranger = await startEmbeddedPostgres({ dataDirectory: dataFolder(), durability: 'none' });
+  const folder = await crashedFolder((lines) =>
+    lines.map((line, index) =>
+      index === 0 ? String(stranger.pid) : index === 4 ? stranger.socketDirectory : line,
+    ),
+  );
+  expect(await connectEmbedded(folder)).toBeUndefined();
+  const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
+  expect(server.pid).not.toBe(stranger.pid);
+  await server.stop();
+  expect(await query(stranger.connectionString('app'), 'select 1 as one')).toEqual([{ one: 1 }]);
+  await stranger.stop();
+});
+
+test('a stranger that answers on our own socket is found out, even if he knows the passwords', async () => {
+  const strangerFolder = dataFolder();
+  const stranger = await startEmbeddedPostgres({ dataDirectory: strangerFolder, durability: 'none' });
+  const folder = dataFolder();
+  cpSync(join(strangerFolder, 'postgres.secret'), join(folder, 'postgres.secret'));
+  const holder = hold(folder);
+  const { pid, socketDirectory } = await holder.server();
+  await holder.kill();
+  const socket = join(socketDirectory, '.s.PGSQL.5432');
+  rmSync(socket);
+  symlinkSync(join(stranger.socketDirectory, '.s.PGSQL.5432'), socket);
+
+  await expect(connectEmbedded(folder)).rejects.toThrow(/The server that answers belongs to .*, not to/);
+  const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
+  expect(server.pid).not.toBe(pid);
+  expect(isAlive(pid)).toBe(false);
+  expect(isAlive(stranger.pid)).toBe(true);
+  await server.stop();
+  await stranger.stop();
+});
+
+test('a lost secret is replaced and the passwords are set anew, with or without a server left running', async () => {
+  const folder = dataFolder();
+  const holder = hold(folder);
+  const before = await holder.server();
+  await holder.kill();
+  rmSync(join(folder, 'postgres.secret'));
+  for (let round = 0; round < 2; round += 1) {
+    const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
+    expect(server.connectionString('app')).not.toBe(before.app);
+    expect(await query(server.connectionString('app'), 'select current_user as me')).toEqual([
+      { me: 'calculaud_app' },
+    ]);
+    await expect(query(before.app)).rejects.toThrow(/password authentication failed/);
+    await server.stop();
+    rmSync(join(folder, 'postgres.secret'));
+  }
+  expect(readFileSync(join(folder, 'postgres.log'), 'utf8')).not.toMatch(/PASSWORD/);
+  expect(readdirSync(folder)).not.toContain('postgres.unfinished');
+});
+
+test('the socket folder of a killed server with a long path is cleared away by the next start', async () => {
+  const folder = join(dataFolder(), 'x'.repeat(100));
+  const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
+  process.kill(-server.pid, 'SIGKILL');
+  await server.onExit;
+  // As a killed process would leave it: the server's folder in the temporary folder, its name in postmaster.pid.
+  const left = server.socketDirectory;
+  expect(existsSync(left)).toBe(true);
+  await server.stop();
+  const next = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
+  expect(existsSync(left)).toBe(false);
+  await next.stop();
+});
