@@ -1,78 +1,113 @@
-import type { Database } from '@calculaud/db/database';
+import type { Executor } from '@calculaud/db/database';
 import { transaction } from '@calculaud/db/transaction';
-import type { Services } from '../platform/services.ts';
-import { translateConstraints } from '../platform/constraints.ts';
+import { fileLinks } from '../files/service.ts';
+import { translateConstraints, translateStillReferenced } from '../platform/constraints.ts';
 import { actor, type RequestContext } from '../platform/context.ts';
+import { counted } from '../platform/counted.ts';
 import { envelope, pageOf } from '../platform/paging.ts';
-import { nameTaken, notFound } from '../platform/problem.ts';
+import { inUse, notFound, Problem, unknownReference } from '../platform/problem.ts';
+import type { Services } from '../platform/services.ts';
+import type { Catalogue } from './catalogues.ts';
 import * as queries from './queries.ts';
 
-export interface CatalogueKind {
-  readonly table: queries.CatalogueTable;
-  /** As messages name it: "Budget source with ID 3 not found". */
-  readonly title: string;
+interface ListQuery extends queries.RecordFilters {
+  readonly page: number;
+  readonly limit?: number | undefined;
 }
 
+/** The members of a body; one that is undefined was not sent, and is no change. */
+type Members = Readonly<Record<string, queries.ColumnValues[string] | undefined>>;
+
 export async function listRecords(
-  { db, config }: Services,
-  kind: CatalogueKind,
-  query: { readonly page: number; readonly limit?: number | undefined; readonly search?: string | undefined },
+  services: Services,
+  context: RequestContext,
+  { table }: Catalogue,
+  query: ListQuery,
 ): Promise<string> {
-  const page = pageOf(query, config.paging);
-  const { items, total } = await queries.listRecords(db, kind.table, query.search, page);
+  const page = pageOf(query, services.config.paging);
+  const links = () => fileLinks(services, context);
+  const { items, total } = await queries.listRecords(services.db, table, query, page, links);
   return envelope(items, total, page);
 }
 
-export async function getRecord(db: Database, kind: CatalogueKind, id: number): Promise<string> {
-  const json = await queries.getRecord(db, kind.table, id);
+export async function getRecord(
+  services: Services,
+  context: RequestContext,
+  catalogue: Catalogue,
+  id: number,
+  db: Executor = services.db,
+): Promise<string> {
+  const json = await queries.getRecord(db, catalogue.table, id, () => fileLinks(services, context));
   if (json === undefined) {
-    throw notFound(kind.title, id);
+    throw notFound(catalogue.title, id);
   }
   return json;
 }
 
 export async function createRecord(
-  { db }: Services,
+  services: Services,
   context: RequestContext,
-  kind: CatalogueKind,
-  values: queries.ColumnValues,
+  catalogue: Catalogue,
+  members: Members,
 ): Promise<string> {
-  const id = await translateConstraints(constraintsOf(kind, values), () =>
-    transaction(db, actor(context), (tx) => queries.insertRecord(tx, kind.table, values)),
+  const values = present(members);
+  return translateConstraints(constraintsOf(catalogue, values), () =>
+    transaction(services.db, actor(context), async (tx) => {
+      const id = await queries.insertRecord(tx, catalogue.table, values);
+      return getRecord(services, context, catalogue, id, tx);
+    }),
   );
-  return getRecord(db, kind, id);
 }
 
 export async function updateRecord(
-  { db }: Services,
+  services: Services,
   context: RequestContext,
-  kind: CatalogueKind,
+  catalogue: Catalogue,
   id: number,
-  values: queries.ColumnValues,
+  members: Members,
 ): Promise<string> {
-  await translateConstraints(constraintsOf(kind, values), () =>
-    transaction(db, actor(context), async (tx) => {
-      if (!(await queries.updateRecord(tx, kind.table, id, values))) {
-        throw notFound(kind.title, id);
+  const values = present(members);
+  return translateConstraints(constraintsOf(catalogue, values), () =>
+    transaction(services.db, actor(context), async (tx) => {
+      if (Object.keys(values).length > 0) {
+        await queries.updateRecord(tx, catalogue.table, id, values);
       }
+      return getRecord(services, context, catalogue, id, tx);
     }),
   );
-  return getRecord(db, kind, id);
 }
 
 export async function deleteRecord(
   { db }: Services,
   context: RequestContext,
-  kind: CatalogueKind,
+  { table, title }: Catalogue,
   id: number,
 ): Promise<void> {
-  await transaction(db, actor(context), async (tx) => {
-    if (!(await queries.deleteRecord(tx, kind.table, id))) {
-      throw notFound(kind.title, id);
-    }
-  });
+  const deleted = await translateStillReferenced(
+    async () => inUse(title, id, counted(await queries.countUsers(db, table, id))),
+    () => transaction(db, actor(context), (tx) => queries.deleteRecord(tx, table, id)),
+  );
+  if (!deleted) {
+    throw notFound(title, id);
+  }
 }
 
-function constraintsOf(kind: CatalogueKind, values: queries.ColumnValues) {
-  return { [`${kind.table}_name_key`]: () => nameTaken(kind.title, String(values['name'])) };
+function present(members: Members): queries.ColumnValues {
+  return Object.fromEntries(
+    Object.entries(members).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
+
+function constraintsOf({ table, title, uniqueName, references }: Catalogue, values: queries.ColumnValues) {
+  const { name } = values;
+  const named = name === undefined ? 'the same name' : `name '${name}'`;
+  return {
+    [uniqueName]: () => new Problem('name_taken', 409, `${title} with ${named} already exists`),
+    ...Object.fromEntries(
+      Object.entries(references).map(([column, referenced]) => [
+        `${table}_${column}_fkey`,
+        () => unknownReference(referenced, Number(values[column])),
+      ]),
+    ),
+  };
 }

@@ -1,6 +1,23 @@
 import { type RawBuilder, sql } from 'kysely';
+import { type FileLinks, fileAttachmentJson } from '../files/shapes.ts';
 
 /** The JSON of each catalogue record, from the row of the given alias. */
+
+export function supplierJson(row: string, iconRow: string, links: FileLinks): RawBuilder<unknown> {
+  const column = (name: string) => sql.ref(`${row}.${name}`);
+  return sql`json_build_object('id', ${column('id')}, 'name', ${column('name')},
+    'file_icon_id', ${column('file_icon_id')},
+    'file_icon', case when ${sql.ref(`${iconRow}.id`)} is not null then ${fileAttachmentJson(iconRow, links)} end)`;
+}
+
+export function serviceTypeJson(row: string): RawBuilder<unknown> {
+  return sql`json_build_object('id', ${sql.ref(`${row}.id`)}, 'name', ${sql.ref(`${row}.name`)})`;
+}
+
+export function serviceJson(row: string): RawBuilder<unknown> {
+  return sql`json_build_object('id', ${sql.ref(`${row}.id`)}, 'name', ${sql.ref(`${row}.name`)},
+    'service_type_id', ${sql.ref(`${row}.service_type_id`)})`;
+}
 
 export function budgetSourceJson(row: string): RawBuilder<unknown> {
   return sql`json_build_object('id', ${sql.ref(`${row}.id`)}, 'name', ${sql.ref(`${row}.name`)})`;

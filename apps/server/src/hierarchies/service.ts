@@ -49,14 +49,14 @@ export async function getTree(
 type NewNode = Pick<Hierarchy, 'type' | 'name'> & { readonly parent_id?: number | null | undefined };
 
 export async function createNode({ db }: Services, context: RequestContext, node: NewNode): Promise<string> {
-  const id = await translateConstraints(siblingOfSameName(node.name), () =>
+  return translateConstraints(siblingOfSameName(node.name), () =>
     transaction(db, actor(context), async (tx) => {
       await queries.lockTree(tx);
       const { type, name, parent_id = null } = node;
-      return queries.insertNode(tx, { type, name, parent_id, path: await pathOf(tx, parent_id, name) });
+      const path = await pathOf(tx, parent_id, name);
+      return getNode(tx, await queries.insertNode(tx, { type, name, parent_id, path }));
     }),
   );
-  return getNode(db, id);
 }
 
 type NodeEdit = { readonly [Member in keyof NewNode]?: NewNode[Member] | undefined };
@@ -67,7 +67,7 @@ export async function updateNode(
   id: number,
   edit: NodeEdit,
 ): Promise<string> {
-  await transaction(db, actor(context), async (tx) => {
+  return transaction(db, actor(context), async (tx) => {
     await queries.lockTree(tx);
     const node = found(id, await queries.findNode(tx, id));
     const { type = node.type, name = node.name, parent_id = node.parent_id } = edit;
@@ -79,8 +79,8 @@ export async function updateNode(
       queries.updateNode(tx, { id, type, name, parent_id, path }),
     );
     assertPathFits(await queries.rewritePathsBelow(tx, id));
+    return getNode(tx, id);
   });
-  return getNode(db, id);
 }
 
 export async function deleteNode({ db }: Services, context: RequestContext, id: number): Promise<void> {

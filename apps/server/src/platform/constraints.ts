@@ -17,7 +17,8 @@ export async function translateConstraints<Result>(
   }
 }
 
-const FOREIGN_KEY_VIOLATION = '23503';
+/** A foreign key without an action, and one with ON DELETE RESTRICT. */
+const STILL_REFERENCED: ReadonlySet<string | undefined> = new Set(['23503', '23001']);
 
 /** Runs a delete. When the database refuses it because other records refer to the row, `problem` says which. */
 export async function translateStillReferenced<Result>(
@@ -27,6 +28,6 @@ export async function translateStillReferenced<Result>(
   try {
     return await work();
   } catch (error) {
-    throw error instanceof pg.DatabaseError && error.code === FOREIGN_KEY_VIOLATION ? await problem() : error;
+    throw error instanceof pg.DatabaseError && STILL_REFERENCED.has(error.code) ? await problem() : error;
   }
 }
