@@ -3,7 +3,11 @@ import cors from '@fastify/cors';
 import formbody from '@fastify/formbody';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { catalogRoutes } from './catalog/routes.ts';
+import { currenciesRoutes } from './currencies/routes.ts';
 import { docsRoutes } from './docs/routes.ts';
+import { flowRulesRoutes } from './flow-rules/routes.ts';
+import { flowsRoutes } from './flows/routes.ts';
+import { filesRoutes } from './files/routes.ts';
 import { healthRoutes } from './health/routes.ts';
 import { hierarchiesRoutes } from './hierarchies/routes.ts';
 import { announceSignIn } from './identity/notices.ts';
@@ -13,9 +17,12 @@ import type { Principal } from './platform/context.ts';
 import { answerErrors } from './platform/errors.ts';
 import { Router } from './platform/http.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
+import { acceptMultipart } from './platform/multipart.ts';
 import { answerUnknownRoutes } from './platform/not-found.ts';
 import type { Services } from './platform/services.ts';
+import { purchasesRoutes } from './purchases/routes.ts';
 import { purposesRoutes } from './purposes/routes.ts';
+import { stagesRoutes } from './stages/routes.ts';
 
 export interface AppOptions extends Services {
   readonly authenticate: (request: FastifyRequest) => Promise<Principal>;
@@ -44,6 +51,7 @@ export async function buildApp({
   });
   answerErrors(app);
   parseBodies(app);
+  acceptMultipart(app);
   await app.register(formbody);
   await app.register(cors, {
     origin: config.http.cors.origins === 'any' ? '*' : [...config.http.cors.origins],
@@ -67,10 +75,16 @@ export async function buildApp({
     authenticate,
   });
   catalogRoutes(router, services);
+  currenciesRoutes(router, services);
+  flowRulesRoutes(router, services);
+  flowsRoutes(router, services);
+  filesRoutes(router, services);
   healthRoutes(router, services);
   hierarchiesRoutes(router, services);
   identityRoutes(router, services);
+  purchasesRoutes(router, services);
   purposesRoutes(router, services);
+  stagesRoutes(router, services);
   docsRoutes(app, config, router.endpoints);
 
   answerUnknownRoutes(app, router);

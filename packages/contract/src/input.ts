@@ -239,3 +239,14 @@ export const paging = {
 
 export const search = text({ max: 1000 }).optional();
 export const sortOrder = oneOf(['asc', 'desc']);
+
+/** One item, or a list of items that stand at the same position. Either way a list comes out. */
+export function oneOrList<T extends z.ZodType>(item: T) {
+  const { $schema: _, ...single } = z.toJSONSchema(item, { io: 'input' });
+  // Not a union: its refusal would only say that neither form fits.
+  return z
+    .unknown()
+    .transform((input): unknown => (Array.isArray(input) ? input : [input]))
+    .pipe(z.array(item).max(1000))
+    .meta({ anyOf: [single, { type: 'array', items: single, maxItems: 1000 }] });
+}
