@@ -4,6 +4,7 @@ import type { Config } from '@calculaud/config/config';
 import { openDatabase } from '@calculaud/db/database';
 import { assertSchemaFits } from '@calculaud/db/schema-fit';
 import { buildApp } from './app.ts';
+import { followConfiguredRate } from './currencies/service.ts';
 import { buildManagement } from './health/management.ts';
 import { createAuthenticator } from './identity/authenticate.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
@@ -39,6 +40,7 @@ export async function serve(config: Config, databaseUrl: string): Promise<Runnin
     await db.close();
   };
   try {
+    await followConfiguredRate(services);
     const managementUrl = await listen(
       management,
       config.management.host,
