@@ -7,6 +7,7 @@ import { signingSecretOf } from './signing-secret.ts';
 /** Links keep their text for so long, so that browsers and caches recognise the file. */
 const BUCKET_SECONDS = 300;
 
+/** The links of the answer to this request. */
 export function fileLinks(
   { config }: Pick<Services, 'config'>,
   context: Pick<RequestContext, 'baseUrl'>,
@@ -17,27 +18,28 @@ export function fileLinks(
     baseUrl: context.baseUrl,
     prefix: config.http.prefix,
     expires,
-    key: linkKey(signingSecretOf(config), expires),
+    key: linkKey(signingSecretOf(config), String(expires)),
   };
 }
 
-/** Whether the link was signed by us for this file and has not expired. */
-export function isValidLink(
+/** For how many seconds the link still works; 0 when it has expired or was not signed by us for this file. */
+export function validityOf(
   { config }: Pick<Services, 'config'>,
-  link: { readonly id: number; readonly expires: number; readonly signature: string },
-): boolean {
-  const expected = sign(linkKey(signingSecretOf(config), link.expires), link.id);
-  const given = Buffer.from(link.signature);
-  return (
-    given.length === expected.length && timingSafeEqual(given, expected) && link.expires > Date.now() / 1000
-  );
+  id: number,
+  {
+    expires = '',
+    signature = '',
+  }: { readonly expires?: string | undefined; readonly signature?: string | undefined },
+): number {
+  // The same as the SQL of the shapes.
+  const expected = createHmac('sha256', linkKey(signingSecretOf(config), expires))
+    .update(String(id))
+    .digest('hex');
+  const [wanted, given] = [Buffer.from(expected), Buffer.from(signature)];
+  if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return 0;
+  return Math.max(0, Math.floor(Number(expires) - Date.now() / 1000));
 }
 
-function linkKey(secret: string, expires: number): string {
+function linkKey(secret: string, expires: string): string {
   return createHmac('sha256', secret).update(`files:${expires}`).digest('hex');
-}
-
-/** The same as the SQL of `fileAttachmentJson`. */
-function sign(key: string, id: number): Buffer {
-  return Buffer.from(createHmac('sha256', key).update(String(id)).digest('hex'));
 }

@@ -25,8 +25,22 @@ export function fileAttachmentJson(row: string, links: FileLinks): RawBuilder<un
     'file_size', ${sql.ref(`${row}.file_size`)},
     's3_key', ${sql.ref(`${row}.s3_key`)},
     'uploaded_at', utc_iso(${sql.ref(`${row}.uploaded_at`)}),
-    'file_url', ${`${links.baseUrl}${links.prefix}/files/`}::text || ${id}
-      || ${`/content?expires=${links.expires}&signature=`}::text
-      || encode(hmac(${id}::text, ${links.key}::text, 'sha256'), 'hex')
+    'file_url', ${signedLink(row, links)}
   )`;
+}
+
+export function fileDownloadJson(row: string, links: FileLinks, expiresIn: number): RawBuilder<unknown> {
+  return sql`json_build_object(
+    'file_id', ${sql.ref(`${row}.id`)},
+    'original_filename', ${sql.ref(`${row}.original_filename`)},
+    'download_url', ${signedLink(row, links)},
+    'expires_in', ${expiresIn}::integer
+  )`;
+}
+
+function signedLink(row: string, links: FileLinks): RawBuilder<unknown> {
+  const id = sql.ref(`${row}.id`);
+  return sql`${`${links.baseUrl}${links.prefix}/files/`}::text || ${id}
+    || ${`/content?expires=${links.expires}&signature=`}::text
+    || encode(hmac(${id}::text, ${links.key}::text, 'sha256'), 'hex')`;
 }

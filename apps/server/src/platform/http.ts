@@ -15,7 +15,11 @@ export type Answer =
       readonly headers?: Readonly<Record<string, string>>;
     }
   | { readonly value: unknown; readonly status?: number; readonly headers?: Readonly<Record<string, string>> }
-  | { readonly stream: Readable; readonly headers: Readonly<Record<string, string>> }
+  | {
+      readonly stream: Readable;
+      readonly status?: number;
+      readonly headers: Readonly<Record<string, string>>;
+    }
   | undefined;
 
 export type Handler<E extends Endpoint> = (
@@ -105,6 +109,7 @@ function send(endpoint: Endpoint, reply: FastifyReply, answer: Answer): FastifyR
   }
   if ('stream' in answer) {
     return reply
+      .status(answer.status ?? success.status)
       .type(success.mediaType ?? 'application/octet-stream')
       .headers(answer.headers)
       .send(answer.stream);

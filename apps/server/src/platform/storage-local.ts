@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { ByteRange, ObjectStore } from './storage.ts';
+import type { ByteRange, ObjectStore } from './object-store.ts';
 
 /** Objects as files below a folder, each named by its key. */
 export function localStorage(directory: string): ObjectStore {

@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import type { FileStore } from '@calculaud/config/config';
-import type { ObjectStore } from './storage.ts';
+import type { ObjectStore } from './object-store.ts';
 
 type S3Store = Extract<FileStore, { kind: 's3' }>;
 
