@@ -193,8 +193,9 @@ class Provider implements IdentityProvider {
   }
 
   async #exchange(form: URLSearchParams, response: ServerResponse): Promise<void> {
-    const grants = form.get('grant_type') === 'refresh_token' ? this.#refreshTokens : this.#codes;
-    const secret = form.get('refresh_token') ?? form.get('code') ?? '';
+    const renewal = form.get('grant_type') === 'refresh_token';
+    const grants = renewal ? this.#refreshTokens : this.#codes;
+    const secret = form.get(renewal ? 'refresh_token' : 'code') ?? '';
     const grant = grants.get(secret);
     grants.delete(secret);
     const verifier = form.get('code_verifier') ?? '';
