@@ -14,7 +14,8 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
   const access = { role: 'owner', create: !plan } as const;
   return withDatabase(settings, terminal, access, async (connectionString) => {
     const { pending } = await migrationStatus({ connectionString });
-    for (const migration of pending) terminal.print(`+ ${labelOf(migration)}`);
+    const show = plan ? terminal.print : terminal.say;
+    for (const migration of pending) show(`+ ${labelOf(migration)}`);
     terminal.emit('plan', { pending: pending.map(labelOf) });
     if (plan) {
       if (pending.length === 0) terminal.say('Nothing to apply.');
