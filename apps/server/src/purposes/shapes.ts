@@ -1,36 +1,42 @@
 import { type RawBuilder, sql } from 'kysely';
-import { type FileLinks, fileAttachmentJson } from '../files/shapes.ts';
+import type { FileLinks } from '../files/shapes.ts';
+import { fileAttachmentJson } from '../files/shapes.ts';
 import { hierarchyJson } from '../hierarchies/shapes.ts';
 import { purchaseRows } from '../purchases/shapes.ts';
 
 /**
- * The JSON of purpose row `o` (contract 2.2), everything it holds nested. The statement's WITH list needs
- * `nestedCatalogue`; the row joins are `purposeJoins`.
+ * The purposes of `rows` (a subquery or a table) in `order`, one row each: `json` (contract 2.2, everything nested) and
+ * `version`. The statement's WITH list needs `nestedCatalogue`.
  */
-export function purposeJson(today: string, links: FileLinks): RawBuilder<unknown> {
-  return sql`json_build_object('id', o.id, 'description', o.description, 'status', o.status,
-    'comments', o.comments, 'expected_delivery', o.expected_delivery, 'supplier_id', o.supplier_id,
-    'service_type_id', o.service_type_id, 'is_flagged', o.is_flagged, 'creation_time', utc_iso(o.creation_time),
-    'last_modified', utc_iso(o.last_modified), 'current_status_changed_at', utc_iso(o.current_status_changed_at),
-    'supplier', supplier.name, 'service_type', service_type.name,
-    'hierarchy', case when hierarchy.id is not null then ${hierarchyJson('hierarchy')} end,
-    'pending_authority', authority.json,
-    'file_attachments', (
-      select coalesce(json_agg(${fileAttachmentJson('f', links)} order by f.id), '[]')
-      from purpose_file_attachment l join file_attachment f on f.id = l.file_attachment_id
-      where l.purpose_id = o.id),
-    'contents', (
-      select coalesce(json_agg(json_build_object('id', c.id, 'service_id', c.service_id, 'quantity', c.quantity,
-        'service_name', s.name, 'service_type', t.name) order by c.id), '[]')
-      from purpose_content c join service s on s.id = c.service_id join service_type t on t.id = s.service_type_id
-      where c.purpose_id = o.id),
-    'purchases', (
-      select coalesce(json_agg(purchases.json order by purchases.id), '[]')
-      from (${purchaseRows(sql`p.purpose_id = o.id`, today)}) purchases))`;
+export function purposeRows(
+  rows: RawBuilder<unknown>,
+  order: RawBuilder<unknown>,
+  today: string,
+  links: FileLinks,
+): RawBuilder<unknown> {
+  return sql`
+    select row_to_json(member) as json, o.version
+    from ${rows} o
+    left join supplier on supplier.id = o.supplier_id
+    left join service_type on service_type.id = o.service_type_id
+    left join hierarchy on hierarchy.id = o.hierarchy_id
+    left join authority_json authority on authority.id = o.pending_authority_id,
+    lateral (
+      select o.id, o.description, o.status, o.comments, o.expected_delivery, o.supplier_id, o.service_type_id,
+        o.is_flagged, utc_iso(o.creation_time) as creation_time, utc_iso(o.last_modified) as last_modified,
+        utc_iso(o.current_status_changed_at) as current_status_changed_at,
+        supplier.name as supplier, service_type.name as service_type,
+        case when hierarchy.id is not null then ${hierarchyJson('hierarchy')} end as hierarchy,
+        authority.json as pending_authority,
+        (select coalesce(json_agg(${fileAttachmentJson('f', links)} order by f.id), '[]')
+          from purpose_file_attachment l join file_attachment f on f.id = l.file_attachment_id
+          where l.purpose_id = o.id) as file_attachments,
+        (select coalesce(json_agg(content), '[]') from (
+          select c.id, c.service_id, c.quantity, s.name as service_name, t.name as service_type
+          from purpose_content c join service s on s.id = c.service_id join service_type t on t.id = s.service_type_id
+          where c.purpose_id = o.id order by c.id) content) as contents,
+        (select coalesce(json_agg(purchases.json order by purchases.id), '[]')
+          from (${purchaseRows(sql`p.purpose_id = o.id`, today)}) purchases) as purchases
+    ) member
+    ${order}`;
 }
-
-export const purposeJoins: RawBuilder<unknown> = sql`
-  left join supplier on supplier.id = o.supplier_id
-  left join service_type on service_type.id = o.service_type_id
-  left join hierarchy on hierarchy.id = o.hierarchy_id
-  left join authority_json authority on authority.id = o.pending_authority_id`;

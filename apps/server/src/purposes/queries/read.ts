@@ -5,7 +5,7 @@ import { nestedCatalogue } from '../../catalog/shapes.ts';
 import type { FileLinks } from '../../files/shapes.ts';
 import type { Page } from '../../platform/paging.ts';
 import { jsonArray } from '../../platform/sql.ts';
-import { purposeJoins, purposeJson } from '../shapes.ts';
+import { purposeRows } from '../shapes.ts';
 import { conditions, orderBy, searchHits } from './filters.ts';
 
 /** What the calendar and the links of an answer depend on. */
@@ -24,11 +24,8 @@ export async function listPurposes(
 ): Promise<{ items: string; total: number }> {
   const matches = sql`from purpose o where ${conditions(filters, timeZone)}`;
   const order = orderBy(filters);
-  const rows = sql`
-    select ${purposeJson(today, links)} as json
-    from (select o.* ${matches} ${order} limit ${page.limit} offset ${page.offset}) o
-    ${purposeJoins}
-    ${order}`;
+  const wanted = sql`(select o.* ${matches} ${order} limit ${page.limit} offset ${page.offset})`;
+  const rows = purposeRows(wanted, order, today, links);
   const { rows: results } = await sql<{ items: string; total: number }>`/* purposes.list */
     with ${nestedCatalogue} ${searchHits(filters.search)}
     select ${jsonArray(rows)} as items, (select count(*)::integer ${matches}) as total`.execute(db);
@@ -42,7 +39,8 @@ export async function getPurpose(
 ): Promise<{ json: string; version: number } | undefined> {
   const { rows } = await sql<{ json: string; version: number }>`/* purposes.get */
     with ${nestedCatalogue}
-    select ${purposeJson(today, links)}::text as json, o.version from purpose o ${purposeJoins} where o.id = ${id}`.execute(
+    select json::text as json, version
+    from (${purposeRows(sql`(select * from purpose where id = ${id})`, sql``, today, links)}) found`.execute(
     db,
   );
   return rows[0];
