@@ -69,7 +69,10 @@ export async function relayToken(form: TokenForm, options: RelayOptions): Promis
     if (timeout.aborted) {
       throw new Problem('identity_provider_timeout', 408, 'The identity provider took too long to answer');
     }
-    options.log.warn({ err: error }, 'the token endpoint of the identity provider cannot be reached');
+    // When the client has gone, the provider is not to blame, and nobody reads the answer.
+    if (!options.signal.aborted) {
+      options.log.warn({ err: error }, 'the token endpoint of the identity provider cannot be reached');
+    }
     throw providerFailed();
   }
 }
