@@ -39,7 +39,9 @@ function paths(forbidden: RegExp): Rule['violations'] {
 }
 
 /** Tests, and what only tests use. */
-const isTest = (path: string): boolean => /\.test\.tsx?$/.test(path) || path.includes('/src/testing/');
+/** The tests, and the folders called testing: of an app, or of a feature in it. */
+const isTest = (path: string): boolean =>
+  /\.test\.tsx?$/.test(path) || /\/src\/(?:[^/]+\/)?testing\//.test(path);
 const isProduct = (path: string): boolean => /^(apps|packages)\/[^/]+\/src\//.test(path) && !isTest(path);
 
 /** The feature of a file of the server; platform and the files at the top belong to none. */
@@ -104,8 +106,12 @@ export const rules: readonly Rule[] = [
     forbidden: {
       'apps/server/src/start.ts': "import { startApp } from './testing/app.ts';",
       'apps/cli/src/main.ts': "import { createTestDatabase } from '@calculaud/testing/database';",
+      'apps/server/src/identity/routes.ts': "import { signInApp } from './testing/app.ts';",
     },
-    allowed: { 'apps/server/src/app.test.ts': "import { startApp } from './testing/app.ts';" },
+    allowed: {
+      'apps/server/src/app.test.ts': "import { startApp } from './testing/app.ts';",
+      'apps/server/src/identity/testing/app.ts': "import { testApp } from '../../testing/app.ts';",
+    },
   },
   {
     rule: 'platform never imports a feature',
