@@ -8,7 +8,7 @@ import {
   type TaskList,
 } from 'graphile-worker';
 import pg from 'pg';
-import type { BaseLogger } from 'pino';
+import type { FastifyBaseLogger } from 'fastify';
 import type { Services } from './services.ts';
 
 /** Work of a feature that nobody waits for. It may run twice, so it must bear that. */
@@ -21,7 +21,7 @@ export interface Job {
 }
 
 export interface JobContext {
-  readonly log: BaseLogger;
+  readonly log: FastifyBaseLogger;
   /** Aborted some seconds after the worker was told to stop: the rest is for the next run. */
   readonly signal: AbortSignal;
 }
@@ -44,7 +44,7 @@ export async function runJobs(
   jobs: readonly Job[],
   services: Services,
   connectionString: string,
-  log: BaseLogger,
+  log: FastifyBaseLogger,
 ): Promise<RunningJobs> {
   const pool = new pg.Pool({
     connectionString,
@@ -102,7 +102,7 @@ export async function runJobs(
   };
 }
 
-function tasks(jobs: readonly Job[], services: Services, log: BaseLogger): TaskList {
+function tasks(jobs: readonly Job[], services: Services, log: FastifyBaseLogger): TaskList {
   return Object.fromEntries(
     jobs.map((job) => [
       job.name,
@@ -127,7 +127,7 @@ function cron(jobs: readonly Job[]): ParsedCronItem[] {
 }
 
 /** What the library says goes where everything else goes; its word for a failed job is an error. */
-function queueLogger(log: BaseLogger): Logger {
+function queueLogger(log: FastifyBaseLogger): Logger {
   const levels = { error: 'error', warning: 'warn', info: 'debug', debug: 'trace' } as const;
   return new Logger(({ taskIdentifier, jobId }) => (level, message, meta) => {
     const error = meta?.['error'];
