@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import {
-  appendFileSync,
   existsSync,
-  mkdirSync,
+  mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -11,14 +11,16 @@ import {
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Account, commandOf, own } from './account.ts';
-import { diskAdvice, EmbeddedPostgresError, failureOutput } from './failure.ts';
-import { syncDirectory } from './files.ts';
+import { codeOf, diskAdvice, EmbeddedPostgresError, failureOutput } from './failure.ts';
+import { syncDirectory, writeDurably } from './files.ts';
 import { passwordOf } from './passwords.ts';
 import { SUPERUSER } from './roles.ts';
 import type { ServerContext } from './server.ts';
 import { type Durability, SETTINGS_FILE } from './settings.ts';
 
 const run = promisify(execFile);
+
+const UNFINISHED = 'postgres.unfinished-';
 
 /** Creates the cluster if there is none; true when it did. */
 export async function ensureCluster(
@@ -31,15 +33,35 @@ export async function ensureCluster(
     assertUsable(context);
     return false;
   }
-  // A start that was killed in the middle of initdb leaves an unfinished folder, of which nothing is worth keeping.
-  rmSync(layout.unfinishedCluster, { recursive: true, force: true });
-  mkdirSync(layout.unfinishedCluster, { mode: 0o700 });
-  own(layout.unfinishedCluster, account);
-  await initdb(context, secret, durability);
-  appendFileSync(join(layout.unfinishedCluster, 'postgresql.conf'), `\ninclude '${SETTINGS_FILE}'\n`);
-  renameSync(layout.unfinishedCluster, layout.cluster);
+  removeUnfinished(layout.dataDirectory);
+  // Only a finished cluster gets its name. Each attempt has a folder of its own: the initdb of a killed start may still run.
+  const unfinished = mkdtempSync(join(layout.dataDirectory, UNFINISHED));
+  own(unfinished, account);
+  try {
+    await initdb(context, unfinished, secret, durability);
+    includeSettings(join(unfinished, 'postgresql.conf'));
+  } catch (error) {
+    rmSync(unfinished, { recursive: true, force: true });
+    throw error;
+  }
+  renameSync(unfinished, layout.cluster);
   if (durability === 'full') syncDirectory(layout.dataDirectory);
   return true;
+}
+
+function removeUnfinished(dataDirectory: string): void {
+  for (const name of readdirSync(dataDirectory).filter((entry) => entry.startsWith(UNFINISHED))) {
+    // While an initdb still writes to it, the folder cannot be removed; then a later start does it.
+    try {
+      rmSync(join(dataDirectory, name), { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+    } catch (error) {
+      if (codeOf(error) !== 'ENOTEMPTY') throw error;
+    }
+  }
+}
+
+function includeSettings(path: string): void {
+  writeDurably(path, `${readFileSync(path, 'utf8')}\ninclude '${SETTINGS_FILE}'\n`, 0o600);
 }
 
 export function writeSettings(cluster: string, account: Account, settings: string): void {
@@ -56,10 +78,10 @@ export function readSettings(cluster: string): string | undefined {
 
 async function initdb(
   { layout, binaries, account }: ServerContext,
+  cluster: string,
   secret: string,
   durability: Durability,
 ): Promise<void> {
-  const cluster = layout.unfinishedCluster;
   const passwordFile = join(layout.run, 'initdb-password');
   writeFileSync(passwordFile, passwordOf(secret, SUPERUSER), { mode: 0o600 });
   own(passwordFile, account);
@@ -79,7 +101,6 @@ async function initdb(
   try {
     await run(program, args, { uid: account.uid, gid: account.gid, cwd: cluster, env: binaries.environment });
   } catch (error) {
-    rmSync(cluster, { recursive: true, force: true });
     const said = failureOutput(error);
     throw new EmbeddedPostgresError(
       `The database could not be created in ${layout.cluster}. PostgreSQL's initdb says:\n${said}\n${initdbAdvice(said)}`,

@@ -7,8 +7,6 @@ export interface Layout {
   readonly dataDirectory: string;
   /** The cluster, PostgreSQL's own folder. */
   readonly cluster: string;
-  /** A cluster that initdb has not finished; only a finished one is renamed to `cluster`. */
-  readonly unfinishedCluster: string;
   /** The random secret from which the passwords of all roles are derived. */
   readonly secret: string;
   readonly log: string;
@@ -20,7 +18,6 @@ export function layoutOf(dataDirectory: string): Layout {
   return {
     dataDirectory,
     cluster: join(dataDirectory, 'postgres'),
-    unfinishedCluster: join(dataDirectory, 'postgres.unfinished'),
     secret: join(dataDirectory, 'postgres.secret'),
     log: join(dataDirectory, 'postgres.log'),
     run: join(dataDirectory, 'run'),

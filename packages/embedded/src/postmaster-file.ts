@@ -30,8 +30,9 @@ export function readPostmasterFile(cluster: string): Postmaster | undefined {
  */
 export function disownForeignProcess(cluster: string): void {
   const lines = linesOf(cluster);
-  const pid = Number(lines[0]);
-  if (!Number.isInteger(pid) || pid <= 0 || isPostmasterOf(pid, cluster)) return;
+  // Written with a minus sign by the single-user mode.
+  const pid = Math.abs(Number(lines[0]));
+  if (!Number.isInteger(pid) || pid === 0 || isPostmasterOf(pid, cluster)) return;
   writeFileSync(join(cluster, 'postmaster.pid'), [String(process.pid), ...lines.slice(1)].join('\n'));
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endAbandonedServer } from '@calculaud/embedded/abandoned';
 
-export const TEST_FOLDER_PREFIX = 'calculaud-test-';
+export const TEST_FOLDER_PREFIX = 'calculaud-test-server-';
 
 /** A run of the tests that was killed leaves its server running; the next run ends it and removes its folder. */
 export async function removeAbandonedTestServers(): Promise<void> {
