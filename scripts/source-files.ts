@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix, relative, sep } from 'node:path';
 
 /** A source file as the rules see it; the path is relative to the repository, with slashes. */
@@ -20,7 +20,10 @@ const NOT_OURS = new Set(['node_modules', 'dist', 'generated', 'data', 'coverage
 
 /** Every TypeScript file of the repository. */
 export function readSourceFiles(): readonly SourceFile[] {
-  return ['apps', 'packages', 'e2e', 'bench', 'scripts'].flatMap((folder) => walk(join(ROOT, folder)));
+  return ['apps', 'packages', 'e2e', 'bench', 'scripts']
+    .map((folder) => join(ROOT, folder))
+    .filter((folder) => existsSync(folder))
+    .flatMap(walk);
 }
 
 function walk(folder: string): SourceFile[] {
