@@ -98,17 +98,20 @@ class BodyReader {
     await this.#pieces.return?.();
   }
 
-  /** Everything before the delimiter, which is consumed too. */
+  /** Everything before the delimiter, which is consumed too: not before everything else was taken. */
   async *until(delimiter: Buffer): AsyncGenerator<Buffer, void, void> {
     for (;;) {
       const found = this.#window.indexOf(delimiter);
+      if (found === 0) {
+        this.#window = this.#window.subarray(delimiter.length);
+        return;
+      }
       // Without a hit, the last bytes may be the beginning of a delimiter that goes on in the next piece.
       const safe = found === -1 ? Math.max(0, this.#window.length - delimiter.length + 1) : found;
       const piece = this.#window.subarray(0, safe);
-      this.#window = this.#window.subarray(found === -1 ? safe : found + delimiter.length);
+      this.#window = this.#window.subarray(safe);
       if (piece.length > 0) yield piece;
-      if (found !== -1) return;
-      await this.#more();
+      if (found === -1) await this.#more();
     }
   }
 

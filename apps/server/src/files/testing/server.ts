@@ -48,7 +48,7 @@ export async function fileServer(environment: Record<string, string> = {}): Prom
     },
     newPurpose: async (body = {}) => (await server.post('/purposes/', body)).as(createPurpose),
     purpose: async (id) => (await server.get(`/purposes/${id}`)).as(getPurpose),
-    objects: () => (existsSync(folder) ? readdirSync(folder).sort() : []),
+    objects: () => (existsSync(folder) ? readdirSync(folder).toSorted() : []),
     announced: async () => {
       const { rows } = await owner.query<{ s3_key: string }>('select s3_key from object_removal');
       return rows.map((row) => row.s3_key);
