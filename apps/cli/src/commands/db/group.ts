@@ -27,5 +27,30 @@ export const databaseCommands: CommandGroup = {
       ],
       load: () => import('./migrate.ts'),
     },
+    {
+      usage: 'takeover',
+      description:
+        "Take the predecessor's live database over, in place: says first what it would do, copies all tables to files, " +
+        'and works in one transaction. Rows that break a rule are listed before anything changes (ends with 2). ' +
+        'Times are read in CALCULAUD_LEGACY_TZ. Stop the predecessor first.',
+      options: [
+        { flags: '--plan', description: 'only say what would be done' },
+        {
+          flags: '--copy-to <folder>',
+          description: 'where the copy of the old tables goes (CALCULAUD_DATA/takeover)',
+        },
+        { flags: '--ignore-connections', description: 'go on although others are connected' },
+        { flags: '--yes', description: 'do not ask' },
+      ],
+      examples: [
+        [
+          'CALCULAUD_LEGACY_TZ=Asia/Jerusalem calculaud db takeover --plan',
+          'a rehearsal, while the predecessor runs',
+        ],
+        ['calculaud db takeover --plan --json > plan.ndjson', 'all rows to repair, for a script'],
+        ['calculaud db takeover --copy-to /backup', 'the real thing'],
+      ],
+      load: () => import('./takeover.ts'),
+    },
   ],
 };
