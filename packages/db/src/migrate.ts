@@ -8,8 +8,8 @@ import {
   readLedger,
   tableExists,
   tablesInPublic,
-  writeLedger,
 } from './ledger.ts';
+import { applyMigration } from './migration-apply.ts';
 import type { Migration, MigrationName } from './migration-files.ts';
 import { migrationsDirectory, readMigrations } from './migration-files.ts';
 import type { Log } from './migration-session.ts';
@@ -56,8 +56,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   );
 }
 
-/** The part of a migration that a takeover shares: the caller holds the lock and has made the ledger. */
-export async function bringUpToDate(
+async function bringUpToDate(
   client: pg.Client,
   options: MigrateOptions & { readonly log: Log },
 ): Promise<MigrateResult> {
@@ -111,7 +110,7 @@ async function applyPatiently(
   const attempts = options.attempts ?? ATTEMPTS;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const duration = await apply(client, migration, options.appliedBy ?? null);
+      const duration = await applyMigration(client, migration, options.appliedBy ?? null);
       options.log(`Applied ${migration.file} in ${duration} ms.`);
       return;
     } catch (error) {
@@ -123,35 +122,6 @@ async function applyPatiently(
       await pause(wait);
     }
   }
-}
-
-async function apply(client: pg.Client, migration: Migration, appVersion: string | null): Promise<number> {
-  const start = performance.now();
-  const write = async (): Promise<number> => {
-    const duration_ms = Math.round(performance.now() - start);
-    const { number, name, checksum, breaking } = migration;
-    await writeLedger(client, { number, name, checksum, duration_ms, breaking, app_version: appVersion });
-    return duration_ms;
-  };
-  if (migration.outsideTransaction) {
-    for (const statement of statementsOf(migration)) await client.query(statement);
-    return write();
-  }
-  return inTransaction(client, async () => {
-    await client.query(migration.sql);
-    return write();
-  });
-}
-
-/** Statements end with a semicolon at the end of a line; bodies of functions have no place in such a file. */
-function statementsOf(migration: Migration): string[] {
-  if (migration.sql.includes('$$')) {
-    throw new Error(`${migration.file} runs outside a transaction and may not define functions.`);
-  }
-  return migration.sql
-    .replace(/^\s*--.*$/gm, '')
-    .split(/;\s*$/m)
-    .filter((statement) => statement.trim() !== '');
 }
 
 function isLockTrouble(error: unknown): boolean {

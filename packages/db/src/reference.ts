@@ -4,8 +4,6 @@ import { ORIGIN, readLedger, writeLedger } from './ledger.ts';
 
 interface ReferenceTable {
   readonly table: string;
-  /** Takeovers keep what the predecessor had in its tables, and get the rows of the others. */
-  readonly ofPredecessor: boolean;
   readonly rows: readonly Readonly<Record<string, unknown>>[];
 }
 
@@ -54,11 +52,13 @@ const FLOWS = [
   },
 ];
 
-/** What every installation starts with, in the order of its foreign keys. */
+/**
+ * What every installation starts with, in the order of its foreign keys. All these tables are the predecessor's, so that a
+ * database that is taken over has its own rows; what the tables of later migrations start with stands in those.
+ */
 const REFERENCE: readonly ReferenceTable[] = [
   {
     table: 'responsible_authority',
-    ofPredecessor: true,
     rows: [
       { id: IT, name: 'IT Department', description: 'Technical approval' },
       { id: FINANCE, name: 'Finance Team', description: 'Budget and cost approval' },
@@ -67,7 +67,6 @@ const REFERENCE: readonly ReferenceTable[] = [
   },
   {
     table: 'budget_source',
-    ofPredecessor: true,
     rows: [
       'IT Operations Budget',
       'Capital Expenditure Fund',
@@ -75,15 +74,13 @@ const REFERENCE: readonly ReferenceTable[] = [
       'Infrastructure Modernization',
     ].map((name, index) => ({ id: index + 1, name })),
   },
-  { table: 'stage_type', ofPredecessor: true, rows: STAGE_TYPES },
+  { table: 'stage_type', rows: STAGE_TYPES },
   {
     table: 'predefined_flow',
-    ofPredecessor: true,
     rows: FLOWS.map(({ flow_name }, index) => ({ id: index + 1, flow_name })),
   },
   {
     table: 'predefined_flow_stage',
-    ofPredecessor: true,
     rows: FLOWS.flatMap(({ steps }, flow) =>
       steps.flatMap((step, level) =>
         [step].flat().map((name) => ({
@@ -110,11 +107,6 @@ export async function writeReferenceData(client: pg.ClientBase, appVersion: stri
     breaking: false,
     app_version: appVersion,
   });
-}
-
-/** For a database taken over: rows for the tables that the predecessor did not have. */
-export async function writeReferenceDataOfNewTables(client: pg.ClientBase): Promise<void> {
-  for (const reference of REFERENCE) if (!reference.ofPredecessor) await fill(client, reference);
 }
 
 async function fill(client: pg.ClientBase, { table, rows }: ReferenceTable): Promise<void> {

@@ -1,5 +1,5 @@
 import type { CompiledQuery } from 'kysely';
-import pg from 'pg';
+import type pg from 'pg';
 import Cursor from 'pg-cursor';
 
 /** Rows in memory at a time. */

@@ -1,0 +1,60 @@
+import type pg from 'pg';
+import { writeLedger } from './ledger.ts';
+import type { Migration } from './migration-files.ts';
+import { inTransaction } from './migration-session.ts';
+
+/** Applies one migration, in a transaction of its own unless it asks for none, and records it. Takes so many ms. */
+export async function applyMigration(
+  client: pg.Client,
+  migration: Migration,
+  appVersion: string | null,
+): Promise<number> {
+  const start = performance.now();
+  if (!migration.outsideTransaction) {
+    return inTransaction(client, async () => {
+      await client.query(migration.sql);
+      return record(client, migration, appVersion, start);
+    });
+  }
+  for (const statement of statementsOf(migration)) await client.query(statement);
+  return record(client, migration, appVersion, start);
+}
+
+/**
+ * Applies one migration within the caller's transaction, in which nobody else sees the tables: an index need not be
+ * built beside their work.
+ */
+export async function applyWithinTransaction(
+  client: pg.Client,
+  migration: Migration,
+  appVersion: string | null,
+): Promise<number> {
+  const start = performance.now();
+  const statements = migration.outsideTransaction
+    ? statementsOf(migration).map((statement) => statement.replaceAll(/\bconcurrently\b/gi, ''))
+    : [migration.sql];
+  for (const statement of statements) await client.query(statement);
+  return record(client, migration, appVersion, start);
+}
+
+async function record(
+  client: pg.Client,
+  { number, name, checksum, breaking }: Migration,
+  appVersion: string | null,
+  start: number,
+): Promise<number> {
+  const duration_ms = Math.round(performance.now() - start);
+  await writeLedger(client, { number, name, checksum, duration_ms, breaking, app_version: appVersion });
+  return duration_ms;
+}
+
+/** Statements end with a semicolon at the end of a line; bodies of functions have no place in such a file. */
+function statementsOf(migration: Migration): string[] {
+  if (migration.sql.includes('$$')) {
+    throw new Error(`${migration.file} runs outside a transaction and may not define functions.`);
+  }
+  return migration.sql
+    .replaceAll(/^\s*--.*$/gm, '')
+    .split(/;\s*$/m)
+    .filter((statement) => statement.trim() !== '');
+}
