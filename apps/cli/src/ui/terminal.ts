@@ -63,7 +63,12 @@ export function systemStreams(): Streams {
     stderr: (text) => {
       process.stderr.write(text);
     },
-    interactive: process.stdin.isTTY && process.stderr.isTTY,
-    colours: pico.isColorSupported && process.stdout.isTTY && process.stderr.isTTY,
+    interactive: isTerminal(process.stdin) && isTerminal(process.stderr),
+    colours: pico.isColorSupported && isTerminal(process.stdout) && isTerminal(process.stderr),
   };
+}
+
+/** A pipe has no such member, whatever its type says. */
+function isTerminal(stream: { readonly isTTY?: boolean }): boolean {
+  return stream.isTTY ?? false;
 }
