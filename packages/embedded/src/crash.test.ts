@@ -15,7 +15,7 @@ import { Client } from 'pg';
 import { expect, test, vi } from 'vitest';
 import { isAlive } from './processes.ts';
 import { connectEmbedded, type EmbeddedPostgres, startEmbeddedPostgres } from './supervisor.ts';
-import { dataFolder } from './testing/folders.ts';
+import { dataFolder, usedDataFolder } from './testing/folders.ts';
 import { hold } from './testing/hold.ts';
 import { query } from './testing/query.ts';
 
@@ -62,39 +62,26 @@ test('a server killed in the middle of writes loses nothing acknowledged and nee
   await server.stop();
 });
 
-test('the server that a killed process left running is taken over as it is', async () => {
-  const folder = dataFolder();
+test('the server that a killed process left running is taken over as it is, and its end is noticed', async () => {
+  const folder = await usedDataFolder();
   const holder = hold(folder);
   const { pid } = await holder.server();
   await holder.kill();
   expect(isAlive(pid)).toBe(true);
 
   const log: string[] = [];
-  const server = await startEmbeddedPostgres({
-    dataDirectory: folder,
-    durability: 'none',
-    log: (line) => log.push(line),
-  });
+  const start = { dataDirectory: folder, durability: 'none', log: (line: string) => log.push(line) } as const;
+  const server = await startEmbeddedPostgres(start);
   expect(server.pid).toBe(pid);
   expect(log).toEqual([`Took over the database server that was left running (process ${pid}).`]);
   expect(await query(server.connectionString('app'), 'select 1 as one')).toEqual([{ one: 1 }]);
-  await server.stop();
-  expect(isAlive(pid)).toBe(false);
-});
-
-test('the end of a server that was taken over is noticed, too', async () => {
-  const folder = dataFolder();
-  const holder = hold(folder);
-  await holder.server();
-  await holder.kill();
-  const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
-  process.kill(server.pid, 'SIGKILL');
+  process.kill(pid, 'SIGKILL');
   expect(await server.onExit).toMatch(/ended unexpectedly/);
   await server.stop();
 });
 
 test('a server left running with other settings is restarted', async () => {
-  const folder = dataFolder();
+  const folder = await usedDataFolder();
   const holder = hold(folder);
   const { pid } = await holder.server();
   await holder.kill();
@@ -127,7 +114,7 @@ test('a start that was killed while it made the cluster is simply done again', a
 
 /** A data folder whose server was killed, with these words in its postmaster.pid. */
 async function crashedFolder(edit: (lines: string[]) => string[]): Promise<string> {
-  const folder = dataFolder();
+  const folder = await usedDataFolder();
   const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
   process.kill(-server.pid, 'SIGKILL');
   await server.onExit;
@@ -157,7 +144,7 @@ test('a process id that now belongs to another program is left alone and does no
 });
 
 test("another cluster's server is neither talked to nor stopped", async () => {
-  const stranger = await startEmbeddedPostgres({ dataDirectory: dataFolder(), durability: 'none' });
+  const stranger = await startEmbeddedPostgres({ dataDirectory: await usedDataFolder(), durability: 'none' });
   const folder = await crashedFolder((lines) =>
     lines.map((line, index) =>
       index === 0 ? String(stranger.pid) : index === 4 ? stranger.socketDirectory : line,
@@ -172,7 +159,7 @@ test("another cluster's server is neither talked to nor stopped", async () => {
 });
 
 test('a stranger that answers on our own socket is found out, even if he knows the passwords', async () => {
-  const strangerFolder = dataFolder();
+  const strangerFolder = await usedDataFolder();
   const stranger = await startEmbeddedPostgres({ dataDirectory: strangerFolder, durability: 'none' });
   const folder = dataFolder();
   cpSync(join(strangerFolder, 'postgres.secret'), join(folder, 'postgres.secret'));
@@ -193,7 +180,7 @@ test('a stranger that answers on our own socket is found out, even if he knows t
 });
 
 test('a lost secret is replaced and the passwords are set anew, with or without a server left running', async () => {
-  const folder = dataFolder();
+  const folder = await usedDataFolder();
   const holder = hold(folder);
   const before = await holder.server();
   await holder.kill();
@@ -211,16 +198,14 @@ test('a lost secret is replaced and the passwords are set anew, with or without 
   expect(readFileSync(join(folder, 'postgres.log'), 'utf8')).not.toMatch(/PASSWORD/);
 });
 
-test('the socket folder of a killed server with a long path is cleared away by the next start', async () => {
+test('a killed server with a long path gets the same socket folder again, so that connection strings stay valid', async () => {
   const folder = join(dataFolder(), 'x'.repeat(100));
   const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
   process.kill(-server.pid, 'SIGKILL');
   await server.onExit;
-  // As a killed process would leave it: the server's folder in the temporary folder, its name in postmaster.pid.
-  const left = server.socketDirectory;
-  expect(existsSync(left)).toBe(true);
   await server.stop();
   const next = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
-  expect(existsSync(left)).toBe(false);
+  expect(await query(server.connectionString('app'), 'select 1 as one')).toEqual([{ one: 1 }]);
   await next.stop();
+  expect(existsSync(next.socketDirectory)).toBe(false);
 });

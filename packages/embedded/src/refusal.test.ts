@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { startEmbeddedPostgres } from './supervisor.ts';
-import { dataFolder, isRoot, NOBODY, ourselves } from './testing/folders.ts';
+import { dataFolder, usedDataFolder, isRoot, NOBODY, ourselves } from './testing/folders.ts';
 import { hold } from './testing/hold.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -84,9 +84,7 @@ test('a full disk is called by its name, and what was begun is begun again when 
 });
 
 test('a server that does not start shows the end of its log, and lets go of the folder', async () => {
-  const folder = dataFolder();
-  const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
-  await server.stop();
+  const folder = await usedDataFolder();
   const control = join(folder, 'postgres', 'global', 'pg_control');
   const whole = readFileSync(control);
   writeFileSync(control, Buffer.alloc(whole.length));
@@ -99,9 +97,7 @@ test('a server that does not start shows the end of its log, and lets go of the 
 });
 
 test('a server that does not even get to write a log is explained', async () => {
-  const folder = dataFolder();
-  const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
-  await server.stop();
+  const folder = await usedDataFolder();
   writeFileSync(join(folder, 'postgres', 'postgresql.auto.conf'), "work_mem = 'plenty'\n");
   expect(await refusalOf(folder)).toMatch(
     /did not start\..*invalid value for parameter "work_mem": "plenty"/s,

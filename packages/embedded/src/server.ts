@@ -50,8 +50,6 @@ export async function startServer(context: ServerContext): Promise<Server> {
 
 async function tryToStart({ layout, binaries, account, log }: ServerContext) {
   disownForeignProcess(layout.cluster);
-  const before = readPostmasterFile(layout.cluster);
-  if (before !== undefined) removeSocketDirectory(before.socketDirectory);
   const socketDirectory = createSocketDirectory(layout, account);
   const logFile = openSync(layout.log, 'a', 0o600);
   own(layout.log, account);
