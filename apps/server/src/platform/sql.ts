@@ -15,6 +15,11 @@ export function jsonArray(rows: RawBuilder<unknown>): RawBuilder<string> {
   return sql<string>`(select coalesce(json_agg(rows.json), '[]')::text from (${rows}) rows)`;
 }
 
+/** The same of rows whose column `json` is finished JSON as text: nothing is parsed or escaped again. */
+export function textArray(rows: RawBuilder<unknown>): RawBuilder<string> {
+  return sql<string>`(select '[' || coalesce(string_agg(rows.json, ','), '') || ']' from (${rows}) rows)`;
+}
+
 /** The members of a JSON object: name and value. */
 export type Members = Readonly<Record<string, RawBuilder<unknown>>>;
 

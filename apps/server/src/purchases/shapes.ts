@@ -4,13 +4,17 @@ import { stageColumns } from '../stages/shapes.ts';
 
 /**
  * The purchases that `matches` selects (a condition on row `p`), one row each: `id`, `purpose_id`, `version`, `json`
- * (contract 2.2 and 3.8). The statement's WITH list needs `nestedCatalogue`.
+ * (contract 2.2 and 3.8; JSON as text). The statement's WITH list needs `nestedCatalogue`.
  *
- * A group of one is taken out of its array by subscript: `json -> 0` would parse the text again.
+ * The stages are most of every answer, so their text is put together by string_agg over rows that come in order and
+ * appended to the rest: aggregating them as `json`, level by level, took 7.0 ms for a page of 770 stages, this 5.6 ms.
  */
 export function purchaseRows(matches: RawBuilder<unknown>, today: string): RawBuilder<unknown> {
   return sql`
-    select p.id, p.purpose_id, p.version, row_to_json(member) as json
+    select p.id, p.purpose_id, p.version,
+      left(row_to_json(member)::text, -1)
+        || ',"flow_stages":[' || coalesce(chain.levels, '')
+        || '],"current_pending_stages":[' || coalesce(chain.current_level, '') || ']}' as json
     from purchase p
     left join budget_source b on b.id = p.budget_source_id
     left join authority_json authority on authority.id = p.pending_authority_id
@@ -21,28 +25,31 @@ export function purchaseRows(matches: RawBuilder<unknown>, today: string): RawBu
           select id, purchase_id, currency, amount from cost where purchase_id = p.id order by id) c) as costs,
         case when b.id is not null then ${budgetSourceJson('b')} end as budget_source,
         authority.json as pending_authority,
-        coalesce(chain.levels, '[]') as flow_stages,
-        coalesce(chain.current_level, '[]') as current_pending_stages,
         ${today}::date - p.waiting_since as days_since_last_completion
     ) member
     where ${matches}`;
 }
 
-/** The stages of purchase `p` by level, and the pending ones of the current level. */
+/**
+ * The stages of purchase `p` as the inside of a JSON array: by priority, those that share one in an array of their own.
+ * And the pending ones of the current level.
+ */
 function chain(today: string): RawBuilder<unknown> {
   return sql`
-    select json_agg(level.json order by level.priority) as levels,
-      (array_agg(level.pending) filter (where level.priority = p.current_priority))[1] as current_level
+    select
+      string_agg(case
+        when s.of_level = 1 then s.json
+        when s.in_level = 1 then '[' || s.json
+        when s.in_level = s.of_level then s.json || ']'
+        else s.json end, ',' order by s.priority, s.id) as levels,
+      string_agg(s.json, ',' order by s.priority, s.id) filter (where s.is_current) as current_level
     from (
-      select s.priority,
-        case when count(*) = 1 then (array_agg(s.json))[1] else json_agg(s.json order by s.id) end as json,
-        json_agg(s.json order by s.id) filter (where s.is_pending and s.priority = p.current_priority) as pending
-      from (
-        select stage.id, stage.priority, stage.completion_date is null as is_pending, row_to_json(member) as json
-        from stage join stage_type_json on stage_type_json.id = stage.stage_type_id,
-          lateral (select ${stageColumns('stage', 'stage_type_json', today)}) member
-        where stage.purchase_id = p.id
-      ) s
-      group by s.priority
-    ) level`;
+      select stage.id, stage.priority, row_to_json(member)::text as json,
+        stage.completion_date is null and stage.priority = p.current_priority as is_current,
+        count(*) over (partition by stage.priority) as of_level,
+        row_number() over (partition by stage.priority order by stage.id) as in_level
+      from stage join stage_type_json on stage_type_json.id = stage.stage_type_id,
+        lateral (select ${stageColumns('stage', 'stage_type_json', today)}) member
+      where stage.purchase_id = p.id
+    ) s`;
 }

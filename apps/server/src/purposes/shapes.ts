@@ -5,8 +5,8 @@ import { hierarchyJson } from '../hierarchies/shapes.ts';
 import { purchaseRows } from '../purchases/shapes.ts';
 
 /**
- * The purposes of `rows` (a subquery or a table) in `order`, one row each: `json` (contract 2.2, everything nested) and
- * `version`. The statement's WITH list needs `nestedCatalogue`.
+ * The purposes of `rows` (a subquery or a table) in `order`, one row each: `json` (contract 2.2, everything nested, as
+ * text) and `version`. The statement's WITH list needs `nestedCatalogue`.
  */
 export function purposeRows(
   rows: RawBuilder<unknown>,
@@ -15,12 +15,16 @@ export function purposeRows(
   links: FileLinks,
 ): RawBuilder<unknown> {
   return sql`
-    select row_to_json(member) as json, o.version
+    select left(row_to_json(member)::text, -1) || ',"purchases":[' || coalesce(purchases.json, '') || ']}' as json, o.version
     from ${rows} o
     left join supplier on supplier.id = o.supplier_id
     left join service_type on service_type.id = o.service_type_id
     left join hierarchy on hierarchy.id = o.hierarchy_id
-    left join authority_json authority on authority.id = o.pending_authority_id,
+    left join authority_json authority on authority.id = o.pending_authority_id
+    left join lateral (
+      select string_agg(purchase.json, ',' order by purchase.id) as json
+      from (${purchaseRows(sql`p.purpose_id = o.id`, today)}) purchase
+    ) purchases on true,
     lateral (
       select o.id, o.description, o.status, o.comments, o.expected_delivery, o.supplier_id, o.service_type_id,
         o.is_flagged, utc_iso(o.creation_time) as creation_time, utc_iso(o.last_modified) as last_modified,
@@ -34,9 +38,7 @@ export function purposeRows(
         (select coalesce(json_agg(content), '[]') from (
           select c.id, c.service_id, c.quantity, s.name as service_name, t.name as service_type
           from purpose_content c join service s on s.id = c.service_id join service_type t on t.id = s.service_type_id
-          where c.purpose_id = o.id order by c.id) content) as contents,
-        (select coalesce(json_agg(purchases.json order by purchases.id), '[]')
-          from (${purchaseRows(sql`p.purpose_id = o.id`, today)}) purchases) as purchases
+          where c.purpose_id = o.id order by c.id) content) as contents
     ) member
     ${order}`;
 }

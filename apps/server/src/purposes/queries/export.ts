@@ -2,7 +2,7 @@ import type { CompiledQuery, RawBuilder } from 'kysely';
 import { sql } from 'kysely';
 import type { PurposeFilters } from '@calculaud/contract/purposes';
 import type { Executor } from '@calculaud/db/database';
-import { conditions, orderBy, searchHits } from './filters.ts';
+import { condition, orderBy, searchHits } from './filters.ts';
 
 export interface CsvOptions {
   readonly today: string;
@@ -75,7 +75,7 @@ export function csvRows(
     left join service_type on service_type.id = o.service_type_id
     left join hierarchy on hierarchy.id = o.hierarchy_id
     left join lateral (${purchaseColumns(today)}) purchases on true
-    where ${conditions(filters, timeZone)}
+    where ${condition(filters, timeZone)}
     ${orderBy(filters)}`.compile(db);
 }
 

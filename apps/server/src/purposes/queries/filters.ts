@@ -3,16 +3,39 @@ import type { PurposeFilters } from '@calculaud/contract/purposes';
 import { descendantIds } from '../../hierarchies/shapes.ts';
 import { all, containing } from '../../platform/sql.ts';
 
-/** The filters as one condition on purpose row `o` (contract 3.2). Each purpose matches once, whatever it joins. */
-export function conditions(filters: PurposeFilters, timeZone: string): RawBuilder<boolean> {
+/** The ids of the purposes that some related rows belong to; a purpose may stand in it several times. */
+type PurposeIds = RawBuilder<unknown>;
+
+const startOfDay = (day: string, plusDays: number, timeZone: string) =>
+  sql`((${day}::date + ${sql.lit(plusDays)})::timestamp at time zone ${timeZone})`;
+
+/** The filters as one condition on purpose row `o` (contract 3.2). Each purpose matches once, whatever belongs to it. */
+export function condition(filters: PurposeFilters, timeZone: string): RawBuilder<boolean> {
+  return all([
+    ...columnConditions(filters, timeZone),
+    ...relatedIds(filters).map((ids) => sql`o.id in (${ids})`),
+  ]);
+}
+
+/** How many purposes match, as an expression: counted where it is cheapest. */
+export function total(filters: PurposeFilters, timeZone: string): RawBuilder<number> {
+  const columns = columnConditions(filters, timeZone);
+  const [ids, ...more] = relatedIds(filters);
+  if (columns.length > 0 || more.length > 0) {
+    return sql`(select count(*)::integer from purpose o where ${condition(filters, timeZone)})`;
+  }
+  return ids
+    ? // 5 ms for 40,000 related rows, 10 ms when they are looked up among 100,000 purposes.
+      sql`(select count(*)::integer from (select distinct * from (${ids}) related) purposes)`
+    : sql`(select sum(change)::integer from purpose_count)`;
+}
+
+function columnConditions(filters: PurposeFilters, timeZone: string): RawBuilder<unknown>[] {
   const among = (column: string, values: readonly (number | string)[] | undefined, type: string) =>
     values ? [sql`${sql.ref(`o.${column}`)} = any(${values}::${sql.raw(type)})`] : [];
-  const startOf = (day: string, plusDays: number) =>
-    sql`((${day}::date + ${sql.lit(plusDays)})::timestamp at time zone ${timeZone})`;
-  return all([
-    ...(filters.search ? [sql`o.id in (select id from search_hit)`] : []),
-    ...(filters.start_date ? [sql`o.creation_time >= ${startOf(filters.start_date, 0)}`] : []),
-    ...(filters.end_date ? [sql`o.creation_time < ${startOf(filters.end_date, 1)}`] : []),
+  return [
+    ...(filters.start_date ? [sql`o.creation_time >= ${startOfDay(filters.start_date, 0, timeZone)}`] : []),
+    ...(filters.end_date ? [sql`o.creation_time < ${startOfDay(filters.end_date, 1, timeZone)}`] : []),
     ...(filters.hierarchy_id
       ? [sql`o.hierarchy_id = any(array(${descendantIds(filters.hierarchy_id)}))`]
       : []),
@@ -20,20 +43,23 @@ export function conditions(filters: PurposeFilters, timeZone: string): RawBuilde
     ...among('supplier_id', filters.supplier_id, 'integer[]'),
     ...among('service_type_id', filters.service_type_id, 'integer[]'),
     ...among('pending_authority_id', filters.pending_authority_id, 'integer[]'),
-    ...(filters.service_id
-      ? [
-          sql`o.id in (select purpose_id from purpose_content where service_id = any(${filters.service_id}::integer[]))`,
-        ]
-      : []),
-    ...(filters.budget_source_id
-      ? [
-          sql`o.id in (select purpose_id from purchase where budget_source_id = any(${filters.budget_source_id}::integer[]))`,
-        ]
-      : []),
     ...(filters.is_flagged === undefined
       ? []
       : [filters.is_flagged ? sql`o.is_flagged` : sql`not o.is_flagged`]),
-  ]);
+  ];
+}
+
+function relatedIds(filters: PurposeFilters): PurposeIds[] {
+  const { search, service_id, budget_source_id } = filters;
+  return [
+    ...(search ? [sql`select id from search_hit`] : []),
+    ...(service_id
+      ? [sql`select purpose_id from purpose_content where service_id = any(${service_id}::integer[])`]
+      : []),
+    ...(budget_source_id
+      ? [sql`select purpose_id from purchase where budget_source_id = any(${budget_source_id}::integer[])`]
+      : []),
+  ];
 }
 
 /**

@@ -4,9 +4,9 @@ import type { Executor } from '@calculaud/db/database';
 import { nestedCatalogue } from '../../catalog/shapes.ts';
 import type { FileLinks } from '../../files/shapes.ts';
 import type { Page } from '../../platform/paging.ts';
-import { jsonArray } from '../../platform/sql.ts';
+import { jsonArray, textArray } from '../../platform/sql.ts';
 import { purposeRows } from '../shapes.ts';
-import { conditions, orderBy, searchHits } from './filters.ts';
+import { condition, orderBy, searchHits, total } from './filters.ts';
 
 /** What the calendar and the links of an answer depend on. */
 export interface View {
@@ -22,13 +22,16 @@ export async function listPurposes(
   page: Page,
   { today, timeZone, links }: View,
 ): Promise<{ items: string; total: number }> {
-  const matches = sql`from purpose o where ${conditions(filters, timeZone)}`;
   const order = orderBy(filters);
-  const wanted = sql`(select o.* ${matches} ${order} limit ${page.limit} offset ${page.offset})`;
+  // Literals: with a limit that is not known beforehand the planner never trusts its general plan, and planning anew takes
+  // 2 to 4 ms of the 14 ms of such a page.
+  const offset = page.offset === 0 ? sql.lit(0) : sql`${page.offset}`;
+  const wanted = sql`(
+    select o.* from purpose o where ${condition(filters, timeZone)} ${order} limit ${sql.lit(page.limit)} offset ${offset})`;
   const rows = purposeRows(wanted, order, today, links);
   const { rows: results } = await sql<{ items: string; total: number }>`/* purposes.list */
     with ${nestedCatalogue} ${searchHits(filters.search)}
-    select ${jsonArray(rows)} as items, (select count(*)::integer ${matches}) as total`.execute(db);
+    select ${textArray(rows)} as items, ${total(filters, timeZone)} as total`.execute(db);
   return results[0] ?? { items: '[]', total: 0 };
 }
 
@@ -39,7 +42,7 @@ export async function getPurpose(
 ): Promise<{ json: string; version: number } | undefined> {
   const { rows } = await sql<{ json: string; version: number }>`/* purposes.get */
     with ${nestedCatalogue}
-    select json::text as json, version
+    select json, version
     from (${purposeRows(sql`(select * from purpose where id = ${id})`, sql``, today, links)}) found`.execute(
     db,
   );
