@@ -488,6 +488,46 @@ describe('a stage type', () => {
     });
   });
 
+  test('of another authority, or of none, leaves everybody waiting for whom a fresh look would find', async () => {
+    const [one, other] = [await createAuthority(), await createAuthority()];
+    const [first, second, third] = [
+      await createStageType({ responsible_authority_id: one.id }),
+      await createStageType({ responsible_authority_id: other.id }),
+      await createStageType(),
+    ];
+    // Nothing complete, the first level complete, all complete; and a purpose of two purchases.
+    const purposes = [await insertPurpose(), await insertPurpose(), await insertPurpose()];
+    for (const [purpose, completed] of [0, 1, 2, 0].entries()) {
+      const purchase = await insertPurchase(purposes[purpose % 3] ?? 0);
+      await sql`insert into stage (stage_type_id, purchase_id, priority, completion_date)
+        select t, ${purchase}, p, case when p <= ${completed} then date '2026-01-01' end
+        from (values (${first.id}::integer, 1), (${third.id}::integer, 1), (${second.id}::integer, 2)) v (t, p)`.execute(
+        app.db,
+      );
+    }
+    const waiting = () =>
+      rows(sql`select o.id, o.pending_authority_id as of_purpose, array(
+        select p.pending_authority_id from purchase p where p.purpose_id = o.id order by p.id) as of_purchases
+        from purpose o where o.id = any(${purposes}) order by o.id`);
+
+    const seen = [await waiting()];
+    for (const [type, authority] of [
+      [first, null],
+      [third, one.id],
+      [second, null],
+      [third, null],
+      [second, one.id],
+    ] as const) {
+      const changed = await app.patch(`/stage-types/${type.id}`, { responsible_authority_id: authority });
+      expect(changed.as(contract.stageTypes.update).responsible_authority_id).toBe(authority);
+      const left = await waiting();
+      await sql`select refresh_progress(${purposes})`.execute(app.db);
+      expect(left).toEqual(await waiting());
+      expect(left).not.toEqual(seen.at(-1));
+      seen.push(left);
+    }
+  });
+
   test('is searched by its technical name only', async () => {
     const display_name = unused('Only shown');
     await createStageType({ display_name });

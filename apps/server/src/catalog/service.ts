@@ -70,6 +70,7 @@ export async function updateRecord(
   return translateConstraints(constraintsOf(catalogue, values), () =>
     transaction(services.db, actor(context), async (tx) => {
       if (Object.keys(values).length > 0) {
+        await queries.allowTime(tx);
         await queries.updateRecord(tx, catalogue.table, id, values);
       }
       return getRecord(services, context, catalogue, id, tx);
@@ -85,7 +86,11 @@ export async function deleteRecord(
 ): Promise<void> {
   const deleted = await translateStillReferenced(
     async () => inUse(title, id, counted(await queries.countUsers(db, table, id))),
-    () => transaction(db, actor(context), (tx) => queries.deleteRecord(tx, table, id)),
+    () =>
+      transaction(db, actor(context), async (tx) => {
+        await queries.allowTime(tx);
+        return queries.deleteRecord(tx, table, id);
+      }),
   );
   if (!deleted) {
     throw notFound(title, id);
