@@ -1,13 +1,4 @@
-import {
-  existsSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-  cpSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -60,6 +51,26 @@ test('a server killed in the middle of writes loses nothing acknowledged and nee
   }
   expect(acknowledged.length).toBeGreaterThanOrEqual(300);
   await server.stop();
+});
+
+test('a backend that has not noticed the death of its server does not stand in the way', async () => {
+  const folder = await usedDataFolder();
+  const server = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
+  const client = new Client({ connectionString: server.connectionString('app') });
+  client.on('error', () => undefined);
+  await client.connect();
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+  const backend = rows[0]?.pid ?? 0;
+  process.kill(backend, 'SIGSTOP');
+  process.kill(server.pid, 'SIGKILL');
+  await server.onExit;
+  await server.stop();
+  expect(isAlive(backend)).toBe(true);
+
+  const next = await startEmbeddedPostgres({ dataDirectory: folder, durability: 'none' });
+  expect(isAlive(backend)).toBe(false);
+  expect(await query(next.connectionString('app'), 'select 1 as one')).toEqual([{ one: 1 }]);
+  await next.stop();
 });
 
 test('the server that a killed process left running is taken over as it is, and its end is noticed', async () => {
@@ -159,10 +170,9 @@ test("another cluster's server is neither talked to nor stopped", async () => {
 });
 
 test('a stranger that answers on our own socket is found out, even if he knows the passwords', async () => {
-  const strangerFolder = await usedDataFolder();
-  const stranger = await startEmbeddedPostgres({ dataDirectory: strangerFolder, durability: 'none' });
-  const folder = dataFolder();
-  cpSync(join(strangerFolder, 'postgres.secret'), join(folder, 'postgres.secret'));
+  // Two copies of one folder have the same secret and the same identity.
+  const stranger = await startEmbeddedPostgres({ dataDirectory: await usedDataFolder(), durability: 'none' });
+  const folder = await usedDataFolder();
   const holder = hold(folder);
   const { pid, socketDirectory } = await holder.server();
   await holder.kill();

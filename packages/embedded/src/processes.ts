@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { codeOf } from './failure.ts';
 
 /** Does a process with this id run, whoever owns it? One that has ended and waits for its parent's notice does not. */
@@ -49,6 +49,15 @@ export function isPostmasterOf(pid: number, cluster: string): boolean {
     // Gone, or of another user, to whom PostgreSQL would not give this cluster.
     return false;
   }
+}
+
+/** The processes of a cluster's server, found one by one; none where the system does not tell. */
+export function processesOf(cluster: string): number[] {
+  if (process.platform !== 'linux') return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => isPostmasterOf(pid, cluster));
 }
 
 /** The fields of /proc/<pid>/stat from the third (the state) on; none when the process is gone. */

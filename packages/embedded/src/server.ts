@@ -4,10 +4,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type Account, commandOf, own } from './account.ts';
 import type { Binaries } from './binaries.ts';
-import { diskAdvice, EmbeddedPostgresError } from './failure.ts';
+import { codeOf, diskAdvice, EmbeddedPostgresError } from './failure.ts';
 import type { Layout } from './layout.ts';
 import { disownForeignProcess, livingPostmaster, readPostmasterFile } from './postmaster-file.ts';
-import { isPostmasterOf } from './processes.ts';
+import { isPostmasterOf, processesOf } from './processes.ts';
 import { lastLines } from './server-log.ts';
 import { fixedSettings } from './settings.ts';
 import { createSocketDirectory, removeSocketDirectory } from './socket-directory.ts';
@@ -34,7 +34,7 @@ export interface ServerContext {
 
 /** Starts the server and waits until it takes connections, however long crash recovery takes. */
 export async function startServer(context: ServerContext): Promise<Server> {
-  // After a SIGKILL of the server its last backends may hold the shared memory for a moment; PostgreSQL rightly refuses.
+  // After a SIGKILL of the server some of its backends may still hold the shared memory, and PostgreSQL rightly refuses.
   for (let attempt = 1; ; attempt += 1) {
     const outcome = await tryToStart(context);
     if ('server' in outcome) return outcome.server;
@@ -44,7 +44,20 @@ export async function startServer(context: ServerContext): Promise<Server> {
           `${outcome.lines}\n${advice(outcome.lines)}`,
       );
     }
+    endBackends(context);
     await wait(250);
+  }
+}
+
+/** Backends whose server is dead may go on for as long as their statement takes; nobody will ever hear its result. */
+function endBackends({ layout, log }: ServerContext): void {
+  for (const pid of processesOf(layout.cluster)) {
+    log(`Process ${pid} of the killed database server is ended.`);
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if (codeOf(error) !== 'ESRCH') throw error;
+    }
   }
 }
 
