@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import cors from '@fastify/cors';
 import formbody from '@fastify/formbody';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { analyticsRoutes } from './analytics/routes.ts';
 import { catalogRoutes } from './catalog/routes.ts';
 import { currenciesRoutes } from './currencies/routes.ts';
 import { docsRoutes } from './docs/routes.ts';
@@ -14,7 +15,7 @@ import { announceSignIn } from './identity/notices.ts';
 import { identityRoutes } from './identity/routes.ts';
 import { parseBodies } from './platform/bodies.ts';
 import type { Principal } from './platform/context.ts';
-import { answerErrors } from './platform/errors.ts';
+import { answerErrors, answerMalformed, answerUnreadable } from './platform/errors.ts';
 import { Router } from './platform/http.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
 import { acceptMultipart } from './platform/multipart.ts';
@@ -44,10 +45,12 @@ export async function buildApp({
     genReqId: requestId,
     trustProxy: [...config.http.trustedProxies],
     bodyLimit: 1024 * 1024,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 16_384 },
     forceCloseConnections: 'idle',
     // While it drains it goes on answering what still comes.
     return503OnClosing: false,
+    clientErrorHandler: answerUnreadable,
+    frameworkErrors: answerMalformed,
   });
   answerErrors(app);
   parseBodies(app);
@@ -74,6 +77,7 @@ export async function buildApp({
     timeZone: config.organisation.timeZone,
     authenticate,
   });
+  analyticsRoutes(router, services);
   catalogRoutes(router, services);
   currenciesRoutes(router, services);
   filesRoutes(router, services);

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from './problem.ts';
 import { type FieldError, InvalidInput } from './validation.ts';
@@ -32,6 +34,32 @@ export function answerErrors(app: FastifyInstance): void {
   });
 }
 
+/** A URL that cannot be decoded reaches no route. */
+export function answerMalformed(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(reply, request, error.statusCode ?? 400, 'malformed', 'The URL is malformed');
+}
+
+/** What is not even HTTP, or whose header is too large, gets an answer of the same shape; then the connection ends. */
+export function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const timedOut = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const status = tooLarge ? 431 : timedOut ? 408 : 400;
+  const message = tooLarge
+    ? 'The request line and header are larger than the server accepts'
+    : timedOut
+      ? 'The request did not arrive in time'
+      : 'The request is malformed';
+  const body = problemBody(status, tooLarge ? 'too_large' : 'malformed', message, randomUUID());
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
 export function sendProblem(
   reply: FastifyReply,
   request: FastifyRequest,
@@ -43,17 +71,25 @@ export function sendProblem(
   return reply
     .status(status)
     .type('application/json')
-    .send(
-      JSON.stringify({
-        detail: errors ?? message,
-        message,
-        type: 'about:blank',
-        title: STATUS_CODES[status],
-        status,
-        code,
-        request_id: request.id,
-      }),
-    );
+    .send(problemBody(status, code, message, request.id, errors));
+}
+
+function problemBody(
+  status: number,
+  code: string,
+  message: string,
+  requestId: string,
+  errors?: readonly FieldError[],
+): string {
+  return JSON.stringify({
+    detail: errors ?? message,
+    message,
+    type: 'about:blank',
+    title: STATUS_CODES[status],
+    status,
+    code,
+    request_id: requestId,
+  });
 }
 
 function fromFastify(error: FastifyError): Problem | InvalidInput | undefined {
