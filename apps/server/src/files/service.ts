@@ -10,6 +10,8 @@ import { fileLinks } from './links.ts';
 import * as queries from './queries.ts';
 import { discardObject, receiveFile } from './upload.ts';
 
+export type { StoredFile } from './queries.ts';
+export { storeContent } from './store.ts';
 export { fileLinks };
 
 export async function listFiles(
