@@ -61,12 +61,12 @@ export function rechosenChain(existing: readonly ExistingStage[], template: read
   const placeOf = new Map<number, number>();
   const add: TemplateStage[] = [];
   for (const type of new Set(template.map((stage) => stage.stage_type_id))) {
-    const places = template.filter((stage) => stage.stage_type_id === type).sort(byPriority);
-    const stages = existing.filter((stage) => stage.stage_type_id === type).sort(byPriority);
+    const places = template.filter((stage) => stage.stage_type_id === type).toSorted(byPriority);
+    const stages = existing.filter((stage) => stage.stage_type_id === type).toSorted(byPriority);
     // Of the completed ones the last: those that stand in front already, because they had no place before, stay there.
     const completed = stages.filter((stage) => stage.completed).slice(-places.length);
     const pending = stages.filter((stage) => !stage.completed).slice(0, places.length - completed.length);
-    const kept = [...completed, ...pending].sort(byPriority);
+    const kept = [...completed, ...pending].toSorted(byPriority);
     for (const [index, place] of places.entries()) {
       const stage = kept[index];
       if (stage) {
@@ -76,7 +76,7 @@ export function rechosenChain(existing: readonly ExistingStage[], template: read
       }
     }
   }
-  const ahead = existing.filter((stage) => stage.completed && !placeOf.has(stage.id)).sort(byPriority);
+  const ahead = existing.filter((stage) => stage.completed && !placeOf.has(stage.id)).toSorted(byPriority);
   const levels = [...new Set(ahead.map((stage) => stage.priority))];
   return {
     keep: [
