@@ -108,8 +108,9 @@ export function boolean() {
     if (typeof input === 'boolean') {
       return { value: input };
     }
-    const word = String(input).toLowerCase();
+    // Objects are not turned into text: a hostile one brings a toString that cannot be called.
     if (typeof input === 'string' || input === 0 || input === 1) {
+      const word = String(input).toLowerCase();
       if (TRUE.has(word)) {
         return { value: true };
       }
