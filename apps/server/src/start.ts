@@ -1,5 +1,6 @@
 import { loadConfig } from '@calculaud/config/load';
 import { migrate } from '@calculaud/db/migrate';
+import { demonstrateOnFirstStart } from './demo/first-start.ts';
 import { startDatabase } from './embedded-database.ts';
 import { runUntilSignal } from './process.ts';
 import { serve } from './serve.ts';
@@ -12,6 +13,7 @@ await runUntilSignal(async () => {
   const database = await startDatabase(config, say);
   try {
     await migrate({ connectionString: database.ownerUrl, log: say, appliedBy: config.app.version });
+    await demonstrateOnFirstStart(config, database.appUrl, say);
     const server = await serve(config, database.appUrl);
     const worker = await startWorker(server.services, database.workerUrl);
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);

@@ -17,6 +17,31 @@ export type HierarchyType = 'UNIT' | 'CENTER' | 'ANAF' | 'MADOR' | 'TEAM';
 
 export type PurposeStatus = 'IN_PROGRESS' | 'COMPLETED' | 'SIGNED' | 'PARTIALLY_SUPPLIED';
 
+export interface AnalyticsPurchaseTable {
+  purchase_id: number;
+  purpose_id: number;
+  created_at: Instant;
+  service_type_id: number | null;
+  is_live: boolean;
+  closed_at: Instant | null;
+  budget_source_id: number | null;
+  ils: Numeric | null;
+  support_usd: Numeric | null;
+  available_usd: Numeric | null;
+  form_completed_on: string | null;
+  waiting_stage_type_ids: number[] | null;
+  timed_stage_type_ids: number[] | null;
+  timed_days: number[] | null;
+}
+
+export interface AnalyticsStageDaysTable {
+  month: string;
+  service_type_id: number | null;
+  stage_type_id: number;
+  days: number;
+  stages: number;
+}
+
 export interface ApiTokenTable {
   id: Generated<number>;
   principal_id: number;
@@ -72,6 +97,12 @@ export interface CurrencyTable {
   created_by: number | null;
   updated_at: Generated<Instant>;
   updated_by: number | null;
+}
+
+export interface DemonstrationTable {
+  id: GeneratedAlways<number>;
+  event: string;
+  at: Generated<Instant>;
 }
 
 export interface ExchangeRateTable {
@@ -216,6 +247,11 @@ export interface PurposeContentTable {
   created_by: number | null;
 }
 
+export interface PurposeCountTable {
+  id: GeneratedAlways<BigInteger>;
+  change: BigInteger;
+}
+
 export interface PurposeFileAttachmentTable {
   purpose_id: number;
   file_attachment_id: number;
@@ -318,11 +354,14 @@ export interface SupplierTable {
 }
 
 export interface Tables {
+  analytics_purchase: AnalyticsPurchaseTable;
+  analytics_stage_days: AnalyticsStageDaysTable;
   api_token: ApiTokenTable;
   audit_entry: AuditEntryTable;
   budget_source: BudgetSourceTable;
   cost: CostTable;
   currency: CurrencyTable;
+  demonstration: DemonstrationTable;
   exchange_rate: ExchangeRateTable;
   file_attachment: FileAttachmentTable;
   flow_decision: FlowDecisionTable;
@@ -335,6 +374,7 @@ export interface Tables {
   purchase: PurchaseTable;
   purpose: PurposeTable;
   purpose_content: PurposeContentTable;
+  purpose_count: PurposeCountTable;
   purpose_file_attachment: PurposeFileAttachmentTable;
   purpose_status_history: PurposeStatusHistoryTable;
   responsible_authority: ResponsibleAuthorityTable;
@@ -348,11 +388,14 @@ export interface Tables {
 
 /** For what must know them at run time, as the privileges do. */
 export const TABLE_NAMES: readonly (keyof Tables)[] = [
+  'analytics_purchase',
+  'analytics_stage_days',
   'api_token',
   'audit_entry',
   'budget_source',
   'cost',
   'currency',
+  'demonstration',
   'exchange_rate',
   'file_attachment',
   'flow_decision',
@@ -365,6 +408,7 @@ export const TABLE_NAMES: readonly (keyof Tables)[] = [
   'purchase',
   'purpose',
   'purpose_content',
+  'purpose_count',
   'purpose_file_attachment',
   'purpose_status_history',
   'responsible_authority',
