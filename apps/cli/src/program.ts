@@ -2,9 +2,15 @@ import { Command, Option } from 'commander';
 import type { CommandDescription, CommandGroup } from './command.ts';
 import { configCommands } from './commands/config/group.ts';
 import { databaseCommands } from './commands/db/group.ts';
+import { demoCommands } from './commands/demo/group.ts';
 import { tokenCommands } from './commands/token/group.ts';
 
-export const groups: readonly CommandGroup[] = [configCommands, databaseCommands, tokenCommands];
+export const groups: readonly CommandGroup[] = [
+  configCommands,
+  databaseCommands,
+  tokenCommands,
+  demoCommands,
+];
 
 /** Called when a command line names a command that exists and fits its description. */
 type Act = (command: CommandDescription, options: unknown, values: readonly string[]) => Promise<void>;

@@ -1,0 +1,23 @@
+import type { CommandGroup } from '../../command.ts';
+
+export const demoCommands: CommandGroup = {
+  verb: 'demo',
+  description: 'The demonstration organisation that a new system starts with.',
+  commands: [
+    {
+      usage: 'clear',
+      description:
+        'Remove the demonstration and only it. What somebody has built upon since is kept, and told with the reason.',
+      options: [
+        { flags: '--plan', description: 'only say what would go and what would be kept' },
+        { flags: '--yes', description: 'do not ask' },
+      ],
+      examples: [
+        ['calculaud demo clear --plan', 'what would go; ends with 2 when there is something'],
+        ['calculaud demo clear', 'before the real work begins'],
+        ['calculaud demo clear --yes', 'in a script'],
+      ],
+      load: () => import('./clear.ts'),
+    },
+  ],
+};
