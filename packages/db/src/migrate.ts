@@ -9,7 +9,7 @@ import {
   tableExists,
   tablesInPublic,
 } from './ledger.ts';
-import { applyMigration } from './migration-apply.ts';
+import { applyMigration, migrationFailure } from './migration-apply.ts';
 import type { Migration, MigrationName } from './migration-files.ts';
 import { migrationsDirectory, readMigrations } from './migration-files.ts';
 import type { Log } from './migration-session.ts';
@@ -114,7 +114,7 @@ async function applyPatiently(
       options.log(`Applied ${migration.file} in ${duration} ms.`);
       return;
     } catch (error) {
-      if (!isLockTrouble(error) || attempt === attempts) throw failure(migration, error);
+      if (!isLockTrouble(error) || attempt === attempts) throw migrationFailure(migration, error);
       const wait = Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS);
       options.log(
         `${migration.file} waits for a lock that others hold; attempt ${attempt + 1} in ${wait} ms.`,
@@ -126,11 +126,6 @@ async function applyPatiently(
 
 function isLockTrouble(error: unknown): boolean {
   return error instanceof pg.DatabaseError && (error.code === LOCK_NOT_AVAILABLE || error.code === DEADLOCK);
-}
-
-function failure(migration: Migration, error: unknown): Error {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new Error(`The migration ${migration.file} failed: ${reason}`, { cause: error });
 }
 
 export interface MigrationStatus {

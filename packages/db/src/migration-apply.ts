@@ -33,8 +33,17 @@ export async function applyWithinTransaction(
   const statements = migration.outsideTransaction
     ? statementsOf(migration).map((statement) => statement.replaceAll(/\bconcurrently\b/gi, ''))
     : [migration.sql];
-  for (const statement of statements) await client.query(statement);
+  try {
+    for (const statement of statements) await client.query(statement);
+  } catch (error) {
+    throw migrationFailure(migration, error);
+  }
   return record(client, migration, appVersion, start);
+}
+
+export function migrationFailure(migration: Migration, error: unknown): Error {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new Error(`The migration ${migration.file} failed: ${reason}`, { cause: error });
 }
 
 async function record(

@@ -53,7 +53,7 @@ export async function ensureRoles(client: pg.Client, log: Log): Promise<void> {
       // For tables of a newer version, whose names this code does not know.
       `alter default privileges in schema public grant insert, update, delete on tables to ${writers}`,
       `alter default privileges in schema public grant usage on sequences to ${writers}`,
-      ...(await jobPrivileges(client, writers)),
+      ...(await jobPrivileges(client, writers.split(', '))),
     );
   }
   await inTransaction(client, () => client.query(statements.join(';\n')));
@@ -109,20 +109,23 @@ async function ownObjects(
  * The queue of background jobs lives in a schema of its own, made by its library. That library switches row security
  * on without any policy, which shuts out everybody but the owner.
  */
-async function jobPrivileges(client: pg.Client, writers: string): Promise<string[]> {
-  const { rows } = await client.query<{ name: string; secured: boolean; has_policy: boolean }>(`
-    select c.oid::regclass::text as name, c.relrowsecurity as secured,
-      exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'calculaud') as has_policy
+async function jobPrivileges(client: pg.Client, writers: readonly string[]): Promise<string[]> {
+  const { rows } = await client.query<{ name: string; policies: string[] }>(`
+    select c.oid::regclass::text as name,
+      array(select p.polname::text from pg_policy p where p.polrelid = c.oid) as policies
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = 'graphile_worker' and c.relkind in ('r', 'v') and pg_has_role(c.relowner, 'usage')`);
+    where n.nspname = 'graphile_worker' and c.relrowsecurity and pg_has_role(c.relowner, 'usage')`);
   if (rows.length === 0) return [];
+  const all = writers.join(', ');
   return [
-    `grant usage on schema graphile_worker to ${writers}`,
-    `grant select, insert, update, delete on all tables in schema graphile_worker to ${writers}`,
-    `grant usage, select on all sequences in schema graphile_worker to ${writers}`,
-    `grant execute on all functions in schema graphile_worker to ${writers}`,
-    ...rows
-      .filter(({ secured, has_policy }) => secured && !has_policy)
-      .map(({ name }) => `create policy calculaud on ${name} to ${writers} using (true) with check (true)`),
+    `grant usage on schema graphile_worker to ${all}`,
+    `grant select, insert, update, delete on all tables in schema graphile_worker to ${all}`,
+    `grant usage, select on all sequences in schema graphile_worker to ${all}`,
+    `grant execute on all functions in schema graphile_worker to ${all}`,
+    ...rows.flatMap(({ name, policies }) =>
+      writers
+        .filter((role) => !policies.includes(role))
+        .map((role) => `create policy ${role} on ${name} to ${role} using (true) with check (true)`),
+    ),
   ];
 }

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { migrateJobQueue } from './job-queue.ts';
 import { createLedger, ORIGIN, PREDECESSOR_LEDGER, writeLedger } from './ledger.ts';
 import { applyWithinTransaction } from './migration-apply.ts';
 import { type Migration, readMigrations } from './migration-files.ts';
@@ -36,6 +37,8 @@ export interface TakeoverOptions {
   readonly legacyTimeZone?: string;
   /** Go on although others are connected; what they do then waits, or fails. */
   readonly ignoreConnections?: boolean;
+  /** How long to wait for those who work on the tables, several times. */
+  readonly lockTimeoutMs?: number;
   readonly log?: Log;
   /** The version of the code that takes over. */
   readonly appliedBy?: string;
@@ -89,11 +92,12 @@ export async function planTakeover(
  */
 export async function applyTakeover(options: TakeoverOptions): Promise<TakeoverResult> {
   const { connectionString, copyTo, legacyTimeZone = 'UTC', log = () => undefined } = options;
+  const lockTimeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
   const appVersion = options.appliedBy ?? null;
   const [first, ...later] = await readMigrations();
   if (first === undefined) throw new Error('There are no migrations.');
 
-  return aloneOnDatabase({ connectionString, log, lockTimeoutMs: LOCK_TIMEOUT_MS }, async (client) => {
+  return aloneOnDatabase({ connectionString, log, lockTimeoutMs }, async (client) => {
     await refuseUnknownZone(client, legacyTimeZone);
     await inspect(client);
     if (options.ignoreConnections !== true) await refuseConnections(client);
@@ -131,6 +135,7 @@ export async function applyTakeover(options: TakeoverOptions): Promise<TakeoverR
     });
     if (result.outcome === 'done') {
       log('The database is taken over.');
+      await migrateJobQueue(connectionString);
       await ensureRoles(client, log);
     }
     return result;

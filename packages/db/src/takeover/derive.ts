@@ -2,7 +2,9 @@ import type pg from 'pg';
 import type { Log } from '../migration-session.ts';
 import { TABLE_NAMES } from './predecessor.ts';
 
-const BATCH = 500;
+/** So small that its stages are looked up; a batch of 5000 went through all of them, several times. */
+const BATCH = 1000;
+const TELL_EVERY = 10_000;
 
 /** Triggers would count these changes as edits: raise versions, touch purposes, write audit entries. */
 const TOUCHED = ['hierarchy', 'purpose', 'purchase', 'stage'];
@@ -12,7 +14,7 @@ export async function deriveColumns(client: pg.ClientBase, log: Log): Promise<vo
   // So that the plans of what follows know how many rows there are.
   await client.query(`analyze ${TABLE_NAMES.join(', ')}`);
   await client.query(TOUCHED.map((table) => `alter table ${table} disable trigger user`).join('; '));
-  await withoutTextIndexes(client, async () => {
+  await withoutIndexes(client, async () => {
     await refreshPaths(client, log);
     await client.query(STATUS_TIMES);
     await refreshProgress(client, log);
@@ -21,14 +23,17 @@ export async function deriveColumns(client: pg.ClientBase, log: Log): Promise<vo
 }
 
 /**
- * A new version of a row is entered into every index again, and into those of texts slowly: with them the columns of
- * 100,000 purposes took 205 s, without them and with building them anew XX s.
+ * A new version of a row is entered into every index again, and into those of texts slowly. So all go, but for those that
+ * the work itself looks things up in, and are made anew afterwards, as they were.
  */
-async function withoutTextIndexes(client: pg.ClientBase, work: () => Promise<void>): Promise<void> {
+async function withoutIndexes(client: pg.ClientBase, work: () => Promise<void>): Promise<void> {
   const { rows } = await client.query<{ name: string; definition: string }>(
     `select i.indexrelid::regclass::text as name, pg_get_indexdef(i.indexrelid) as definition
-     from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am m on m.oid = c.relam
-     where m.amname = 'gin' and i.indrelid = any($1::regclass[]) order by 1`,
+     from pg_index i
+     join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+     where i.indrelid = any($1::regclass[]) and a.attname not in ('purpose_id', 'purchase_id')
+       and not exists (select from pg_constraint n where n.conindid = i.indexrelid)
+     order by 1`,
     [TOUCHED],
   );
   for (const { name } of rows) await client.query(`drop index ${name}`);
@@ -50,7 +55,8 @@ async function refreshProgress(client: pg.ClientBase, log: Log): Promise<void> {
     await client.query(READY, [batch.ids]);
     last = batch.last;
     done += batch.count;
-    log(`Worked out who waits for whom: ${done} purposes.`);
+    if (done % TELL_EVERY === 0 || batch.count < BATCH)
+      log(`Worked out who waits for whom: ${done} purposes.`);
   }
 }
 
