@@ -1,22 +1,11 @@
 import { maskPassword } from '@calculaud/config/mask';
 import { ConfigError } from '@calculaud/config/problem';
+import { connectionFailure } from '@calculaud/db/connection-failure';
 import { DatabaseRefusal } from '@calculaud/db/refusal';
 import { EmbeddedPostgresError } from '@calculaud/embedded/failure';
 import { Problem } from '@calculaud/server/platform/problem';
 import { CliError } from './ui/cli-error.ts';
 import { EXIT } from './ui/exit-codes.ts';
-
-const UNREACHABLE = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ETIMEDOUT',
-  'EAI_AGAIN',
-  'ENOENT',
-]);
-/** SQLSTATE: wrong password, role or database that does not exist, missing privilege, too many connections, starting up. */
-const NOT_ADMITTED = new Set(['28P01', '28000', '3D000', '42501', '53300', '57P03']);
 
 /** What an error means for the operator; errors that nobody foresaw keep their stack, because somebody has to find them. */
 export function explainFailure(error: unknown): CliError {
@@ -46,13 +35,4 @@ export function explainFailure(error: unknown): CliError {
     'Please report it with the text above.',
     EXIT.internalError,
   );
-}
-
-function connectionFailure(error: unknown): string | undefined {
-  if (error instanceof AggregateError) {
-    return error.errors.map(connectionFailure).find((message) => message !== undefined);
-  }
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
-  const system = 'syscall' in error && UNREACHABLE.has(error.code);
-  return system || NOT_ADMITTED.has(error.code) ? error.message : undefined;
 }

@@ -1,6 +1,7 @@
 import { loadConfig } from '@calculaud/config/load';
 import { runUntilSignal } from './process.ts';
-import { serve, StartError } from './serve.ts';
+import { serve } from './serve.ts';
+import { StartError } from './start-refusal.ts';
 
 /** The API alone, for a database and workers that run elsewhere. */
 await runUntilSignal(async () => {

@@ -1,7 +1,4 @@
-import { ConfigError } from '@calculaud/config/problem';
-import { DatabaseRefusal } from '@calculaud/db/refusal';
-import { EmbeddedPostgresError } from '@calculaud/embedded/failure';
-import { StartError } from './serve.ts';
+import { startRefusal } from './start-refusal.ts';
 
 /** Exit codes of the project (design.md): 1 is a fault of ours, 3 a start that was refused before anything changed. */
 const INTERNAL = 1;
@@ -24,17 +21,12 @@ export async function runUntilSignal(start: () => Promise<{ stop(): Promise<void
     await running.stop();
     process.exit(0);
   } catch (error) {
-    if (isRefusal(error)) {
-      process.stderr.write(`\nCalculaud did not start.\n${error.message}\n`);
+    const refusal = startRefusal(error);
+    if (refusal !== undefined) {
+      process.stderr.write(`\nCalculaud did not start.\n${refusal}\n`);
       process.exit(REFUSED);
     }
     process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     process.exit(INTERNAL);
   }
-}
-
-function isRefusal(error: unknown): error is Error {
-  return [ConfigError, DatabaseRefusal, EmbeddedPostgresError, StartError].some(
-    (kind) => error instanceof kind,
-  );
 }

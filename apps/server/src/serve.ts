@@ -10,6 +10,7 @@ import { createAuthenticator } from './identity/authenticate.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
 import type { Services } from './platform/services.ts';
 import { openStorage } from './platform/storage.ts';
+import { StartError } from './start-refusal.ts';
 
 export interface RunningServer {
   readonly services: Services;
@@ -63,9 +64,6 @@ export async function serve(config: Config, databaseUrl: string): Promise<Runnin
     throw error;
   }
 }
-
-/** A start that fails for a reason that the person who typed it can mend. */
-export class StartError extends Error {}
 
 async function listen(app: FastifyInstance, host: string, port: number, variable: string): Promise<string> {
   try {
