@@ -24,6 +24,7 @@ export const purchase = z
     days_since_last_completion: z.int().nullable(),
   })
   .meta({ id: 'Purchase' });
+export type Purchase = z.output<typeof purchase>;
 
 /** Which flow the rules chose, and why. */
 const flowChoice = {

@@ -76,7 +76,8 @@ describe('creating a flow', () => {
     const answers = await Promise.all(
       Array.from({ length: 6 }, () => app.post('/predefined-flows', { flow_name, stages: [6] })),
     );
-    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409, 409, 409]);
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    expect(answers.filter(({ status }) => status === 409)).toHaveLength(5);
   });
 
   test.each([
