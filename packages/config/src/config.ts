@@ -56,12 +56,6 @@ export function group(settings: EffectiveSettings) {
       roleClaim: settings.ROLE_CLAIM_PATH,
       adminRole: settings.ADMIN_ROLE,
       userRole: settings.USER_ROLE,
-      /** For the sign-in of the API documents page only. */
-      docs: {
-        oidcUrl: settings.AUTH_OIDC_URL,
-        clientId: settings.OAUTH_CLIENT_ID,
-        scopes: settings.OAUTH_SCOPES,
-      },
     },
     files: {
       store: storeOf(settings, dataDirectory),
@@ -103,7 +97,6 @@ export type FileStore =
       readonly keyPrefix: string;
       readonly region: string | undefined;
       readonly endpoint: string | undefined;
-      readonly useTls: boolean;
       readonly storageClass: string | undefined;
       /** undefined: the usual AWS places (instance role, profile) are searched. */
       readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
@@ -120,7 +113,6 @@ function storeOf(settings: EffectiveSettings, dataDirectory: string): FileStore 
     keyPrefix: settings.S3_KEY_PREFIX,
     region: settings.AWS_REGION,
     endpoint: settings.S3_ENDPOINT_URL,
-    useTls: settings.S3_USE_SSL,
     storageClass: settings.S3_STORAGE_CLASS,
     credentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
   };

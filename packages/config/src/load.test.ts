@@ -123,7 +123,6 @@ describe('an environment of v1', () => {
         keyPrefix: 'documents/',
         endpoint: 'http://minio:9000',
         region: 'eu-central-1',
-        useTls: false,
         storageClass: 'STANDARD_IA',
         credentials: { accessKeyId: 'AKIA', secretAccessKey: 'aws-secret' },
       },

@@ -44,7 +44,7 @@ export const schema = z.object({
   }),
   DEBUG: boolean
     .default(false)
-    .register(about, { description: 'Log more, SQL statements included', v1: true }),
+    .register(about, { description: 'Log more: LOG_LEVEL is debug unless it is given', v1: true }),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     warning: 'warn',
     critical: 'fatal',
@@ -76,10 +76,8 @@ export const schema = z.object({
   }),
   CALCULAUD_MANAGEMENT_HOST: host
     .default('127.0.0.1')
-    .register(about, { description: 'Address of the management port (health, metrics)' }),
-  MANAGEMENT_PORT: port
-    .default(9090)
-    .register(about, { description: 'Port for health and metrics; 0 is any free one' }),
+    .register(about, { description: 'Address of the management port (health)' }),
+  MANAGEMENT_PORT: port.default(9090).register(about, { description: 'Port for health; 0 is any free one' }),
 
   CALCULAUD_DATA: text
     .default('./data')
@@ -126,7 +124,10 @@ export const schema = z.object({
   }),
   AUTH_OIDC_URL: webUrl
     .optional()
-    .register(about, { description: 'OpenID configuration, for the API documents only', v1: true }),
+    .register(about, {
+      description: 'Accepted for v1, without effect: the API documents page does not sign in',
+      v1: true,
+    }),
   ROLE_CLAIM_PATH: text.default('role').register(about, {
     description: 'Claim that holds the roles; a flat name, not a dotted path',
     v1: true,
@@ -135,10 +136,10 @@ export const schema = z.object({
   USER_ROLE: text.default('calUsers').register(about, { description: 'Role of readers', v1: true }),
   OAUTH_CLIENT_ID: text
     .optional()
-    .register(about, { description: 'OAuth client of the API documents page', v1: true }),
+    .register(about, { description: 'Accepted for v1, without effect, like AUTH_OIDC_URL', v1: true }),
   OAUTH_SCOPES: text
     .default('openid')
-    .register(about, { description: 'OAuth scopes of the API documents page', v1: true }),
+    .register(about, { description: 'Accepted for v1, without effect, like AUTH_OIDC_URL', v1: true }),
 
   CALCULAUD_FILES: oneOf(['local', 's3']).optional().register(about, {
     description:
@@ -165,11 +166,13 @@ export const schema = z.object({
     .optional()
     .register(about, { description: 'Endpoint of an S3-compatible store other than AWS', v1: true }),
   S3_BUCKET_URL: webUrl.optional().register(about, {
-    description: 'Public address of the bucket; links are signed by us instead',
+    description:
+      'Accepted for v1, without effect: links to files are signed by us, and the bucket can be private',
     v1: true,
   }),
   S3_USE_SSL: boolean.default(true).register(about, {
-    description: 'Use TLS towards the store when its endpoint names no scheme',
+    description:
+      'Accepted for v1, without effect: the scheme of S3_ENDPOINT_URL decides, and AWS is asked by TLS',
     v1: true,
   }),
   S3_STORAGE_CLASS: text

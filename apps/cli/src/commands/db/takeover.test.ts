@@ -53,7 +53,12 @@ test('rows that break a rule are listed, and nothing is changed', async () => {
   expect(refused.exitCode).toBe(2);
   expect(refused.stderr).toContain('Nothing was changed.');
   expect(refused.events()).toMatchObject([
-    { event: 'plan', problems: [{ table: 'cost', count: 1, ids: [expect.any(String)] }] },
+    {
+      version: 1,
+      event: 'plan',
+      predecessor_version: expect.any(String),
+      problems: [{ table: 'cost', count: 1, ids: [expect.any(String)] }],
+    },
   ]);
   expect((await calculaud('db status --json', environment)).events()).toMatchObject([
     { state: 'predecessor' },

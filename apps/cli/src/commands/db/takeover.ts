@@ -58,7 +58,7 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
 };
 
 function show(plan: TakeoverPlan, terminal: Terminal, line: (text: string) => void): void {
-  const { version, tables, notes, connections, steps, problems } = plan;
+  const { version, tables, others, notes, connections, steps, problems } = plan;
   line(`The database of the predecessor, version ${version}:`);
   for (const { table, rows } of tables) line(`= ${table}: ${rows} rows`);
   for (const step of steps) line(`~ ${step}`);
@@ -66,7 +66,16 @@ function show(plan: TakeoverPlan, terminal: Terminal, line: (text: string) => vo
   for (const { pid, user, application } of connections) {
     line(`! Connected: process ${pid}, ${user}${application && `, ${application}`}`);
   }
-  terminal.emit('plan', { ...plan });
+  // Not `version`: that is the version of the events.
+  terminal.emit('plan', {
+    predecessor_version: version,
+    tables,
+    others,
+    problems,
+    notes,
+    connections,
+    steps,
+  });
   if (problems.length === 0) return;
 
   for (const { table, rule, reason, count, ids, repair } of problems) {
