@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { endpoint } from './endpoint.ts';
 import { fileAttachment } from './files.ts';
-import { boolean, id, nullIgnored, paging, search, text } from './input.ts';
+import { boolean, id, integer, nullIgnored, paging, search, text } from './input.ts';
 import * as out from './output.ts';
 import type { Permission } from './permissions.ts';
 
@@ -177,10 +177,19 @@ export const stageType = z
   })
   .meta({ id: 'StageType' });
 
+const stageTypeByItself = stageType
+  .extend({
+    /** Days without progress after which a purpose that waits in such a stage is flagged; null: as the configuration says. */
+    auto_flag_days: z.int().nullable(),
+  })
+  .meta({ id: 'StageTypeByItself' });
+
+const autoFlagDays = integer({ min: 1, max: 3650 }).nullable().optional();
+
 export const stageTypes = catalogue({
   name: 'stage-types',
   singular: 'stage type',
-  item: stageType,
+  item: stageTypeByItself,
   create: z.object({
     name,
     display_name: name,
@@ -188,6 +197,7 @@ export const stageTypes = catalogue({
     value_required: boolean().default(false),
     is_optional: boolean().default(false),
     responsible_authority_id: id().nullable().optional(),
+    auto_flag_days: autoFlagDays,
   }),
   patch: z.object({
     name: nullIgnored(name),
@@ -196,6 +206,7 @@ export const stageTypes = catalogue({
     value_required: nullIgnored(boolean()),
     is_optional: nullIgnored(boolean()),
     responsible_authority_id: id().nullable().optional(),
+    auto_flag_days: autoFlagDays,
   }),
   filters: {},
 });

@@ -468,6 +468,15 @@ describe('a stage type', () => {
     ]);
   });
 
+  test('may have its own days after which a purpose is flagged', async () => {
+    const patient = await createStageType({ auto_flag_days: '30' });
+    expect(patient.auto_flag_days).toBe(30);
+    const change = (auto_flag_days: unknown) => app.patch(`/stage-types/${patient.id}`, { auto_flag_days });
+    expect((await change(5)).as(contract.stageTypes.update).auto_flag_days).toBe(5);
+    expect((await change(null)).as(contract.stageTypes.update).auto_flag_days).toBeNull();
+    for (const refused of [0, 3651, 'soon']) expect((await change(refused)).status).toBe(422);
+  });
+
   test('null clears the description and the authority, and is ignored elsewhere', async () => {
     const { id: authorityId } = await createAuthority();
     const added = await createStageType({

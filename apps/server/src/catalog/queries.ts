@@ -8,7 +8,7 @@ import {
   budgetSourceJson,
   serviceJson,
   serviceTypeJson,
-  stageTypeJson,
+  stageTypeByItselfJson,
   supplierJson,
 } from './shapes.ts';
 
@@ -52,7 +52,7 @@ const sources: Readonly<Record<CatalogueTable, Source>> = {
   budget_source: { json: () => budgetSourceJson('budget_source') },
   responsible_authority: { json: () => authorityJson('responsible_authority') },
   stage_type: {
-    json: () => stageTypeJson('stage_type', 'authority'),
+    json: () => stageTypeByItselfJson('stage_type', 'authority'),
     join: sql`left join responsible_authority authority on authority.id = stage_type.responsible_authority_id`,
     users: (id) => ({
       stage: sql`select from stage where stage_type_id = ${id}`,

@@ -29,14 +29,24 @@ export function authorityJson(row: string): RawBuilder<unknown> {
     'description', ${column('description')}, 'created_at', utc_iso(${column('created_at')}))`;
 }
 
+/** As others nest it. */
 export function stageTypeJson(row: string, authorityRow: string): RawBuilder<unknown> {
+  return sql`json_build_object(${stageTypeMembers(row, authorityRow)})`;
+}
+
+export function stageTypeByItselfJson(row: string, authorityRow: string): RawBuilder<unknown> {
+  return sql`json_build_object(${stageTypeMembers(row, authorityRow)},
+    'auto_flag_days', ${sql.ref(`${row}.auto_flag_days`)})`;
+}
+
+function stageTypeMembers(row: string, authorityRow: string): RawBuilder<unknown> {
   const column = (name: string) => sql.ref(`${row}.${name}`);
-  return sql`json_build_object('id', ${column('id')}, 'name', ${column('name')},
+  return sql`'id', ${column('id')}, 'name', ${column('name')},
     'display_name', ${column('display_name')}, 'description', ${column('description')},
     'value_required', ${column('value_required')}, 'is_optional', ${column('is_optional')},
     'responsible_authority_id', ${column('responsible_authority_id')}, 'created_at', utc_iso(${column('created_at')}),
     'responsible_authority', case when ${sql.ref(`${authorityRow}.id`)} is not null
-      then ${authorityJson(authorityRow)} end)`;
+      then ${authorityJson(authorityRow)} end`;
 }
 
 /**
