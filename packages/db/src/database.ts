@@ -59,6 +59,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     }),
   });
   pool.on('error', (error) => options.onIdleError?.(error));
+  // A connection that breaks between two queries of a transaction tells it by an event; without a listener that would end
+  // the process. The next query on it fails, which is where it is handled.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return new Database(pool);
 }
 
