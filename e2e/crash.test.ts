@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { listPurposes } from '@calculaud/contract/purposes';
 import { afterAll, expect, test } from 'vitest';
+import { z } from 'zod';
 import { Random } from './generated/random.ts';
 import {
   adminToken,
@@ -17,6 +19,7 @@ import {
  */
 
 const rounds = full ? 20 : 4;
+const created = z.object({ id: z.int() });
 const random = new Random(20_261_123);
 const directory = newDataDirectory();
 let running: System | undefined;
@@ -91,7 +94,7 @@ async function send(url: string, method: string, authorization: string, body: ob
   if (!response.ok) {
     throw new Error(`${response.status}`);
   }
-  return ((await response.json()) as { id: number }).id;
+  return created.parse(await response.json()).id;
 }
 
 async function grownBy(map: Map<number, string>, before: number, count: number): Promise<void> {
@@ -125,11 +128,7 @@ async function expectEverything(
     const response = await fetch(`${url}/api/v1/purposes?limit=200&sort_by=id&sort_order=asc&page=${page}`, {
       headers: { authorization },
     });
-    const list = (await response.json()) as {
-      total: number;
-      has_next: boolean;
-      items: { id: number; comments: string | null; purchases: { flow_stages: unknown[] }[] }[];
-    };
+    const list = listPurposes.success.body.parse(await response.json());
     total = list.total;
     for (const purpose of list.items) {
       found.set(purpose.id, purpose.comments);

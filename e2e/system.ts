@@ -110,7 +110,7 @@ export async function calculaud(dataDirectory: string, ...args: string[]): Promi
   child.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk.toString();
   });
-  const [code] = await once(child, 'close');
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   if (code !== 0) {
     throw new Error(`calculaud ${args.join(' ')} exited ${code}: ${stderr}`);
   }

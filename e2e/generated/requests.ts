@@ -1,26 +1,26 @@
+import { z } from 'zod';
 import type { Random } from './random.ts';
 import { brokenValue, hostileValue, type Schema, validValue, type World } from './values.ts';
 
-interface Parameter {
-  readonly name: string;
-  readonly in: string;
-  readonly required?: boolean;
-  readonly schema: Schema;
-}
+const jsonSchema = z.custom<Schema>((value) => typeof value === 'object' && value !== null);
+const content = z.record(z.string(), z.object({ schema: jsonSchema }));
+const parameter = z.object({ name: z.string(), in: z.string(), required: z.boolean().optional(), schema: jsonSchema });
+const operation = z.object({
+  operationId: z.string(),
+  parameters: z.array(parameter).optional(),
+  requestBody: z.object({ content }).optional(),
+  responses: z.record(z.string(), z.object({ content: content.optional() })),
+});
 
-interface Operation {
-  readonly operationId: string;
-  readonly parameters?: readonly Parameter[];
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
-  readonly responses: Readonly<
-    Record<string, { readonly content?: Readonly<Record<string, { readonly schema: Schema }>> }>
-  >;
-}
+/** What requests are made from: the part of an OpenAPI document that we use. */
+export const documentSchema = z.object({
+  paths: z.record(z.string(), z.record(z.string(), operation)),
+  components: z.object({ schemas: z.record(z.string(), jsonSchema) }),
+});
 
-export interface Document {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
-}
+type Parameter = z.output<typeof parameter>;
+type Operation = z.output<typeof operation>;
+export type Document = z.output<typeof documentSchema>;
 
 export interface GeneratedRequest {
   readonly operation: Operation;

@@ -34,7 +34,9 @@ function catalogue<
 >(definition: Catalogue<Name, Item, Create, Patch, Filters>) {
   const { name, singular, item } = definition;
   // Every catalogue has both permissions; a name without them does not compile, because they are then `never`.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
   const read = `${name}.read` as ReadPermission<Name>;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
   const write = `${name}.write` as WritePermission<Name>;
   const params = z.object({ id: id() });
   return {

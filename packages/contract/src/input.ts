@@ -214,13 +214,13 @@ export function nullIgnored<T extends z.ZodType>(item: T) {
     .optional();
 }
 
-const repeatedParameters = new WeakSet<z.ZodType>();
+const repeatedParameters = new WeakSet<z.core.$ZodType>();
 
 /** A query parameter that may be repeated: one value or several become a list. */
 export function repeated<T extends z.ZodType>(item: T) {
   const { $schema: _, ...items } = z.toJSONSchema(item, { io: 'input' });
   const list = z
-    .preprocess((input) => (Array.isArray(input) ? input : [input]), z.array(item).max(1000))
+    .preprocess((input): unknown[] => (Array.isArray(input) ? input : [input]), z.array(item).max(1000))
     .meta({ type: 'array', maxItems: 1000, items })
     .optional();
   repeatedParameters.add(list);
@@ -228,7 +228,7 @@ export function repeated<T extends z.ZodType>(item: T) {
 }
 
 /** Whether a query parameter takes several values; of any other that is repeated the last value counts, as in v1. */
-export function isRepeated(parameter: z.ZodType | undefined): boolean {
+export function isRepeated(parameter: z.core.$ZodType | undefined): boolean {
   return parameter !== undefined && repeatedParameters.has(parameter);
 }
 

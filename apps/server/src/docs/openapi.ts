@@ -155,39 +155,47 @@ function parametersOf(
   schema: z.ZodObject | undefined,
   components: JsonObject,
 ): JsonObject[] {
-  if (!schema) {
-    return [];
-  }
-  const { properties = {}, required = [] } = schemaOf(schema, 'input', components) as {
-    properties?: Record<string, JsonObject>;
-    required?: string[];
-  };
-  return Object.entries(properties).map(([name, { description, ...property }]) => ({
-    name,
-    in: place,
-    required: place === 'path' || required.includes(name),
-    ...(typeof description === 'string' ? { description } : {}),
-    schema: property,
-  }));
+  const fields: Readonly<Record<string, z.ZodType>> = schema?.shape ?? {};
+  return Object.entries(fields).map(([name, field]) => {
+    const { description, ...own } = schemaOf(field, 'input', components);
+    return {
+      name,
+      in: place,
+      required: place === 'path' || !field.safeParse(undefined).success,
+      ...(description === undefined ? {} : { description }),
+      schema: own,
+    };
+  });
 }
 
 /** The JSON schema; what has a name (`meta({ id })`) is put among the components and referred to. */
 function schemaOf(schema: z.ZodType, io: 'input' | 'output', components: JsonObject): JsonObject {
   const { $schema: _, $defs, ...own } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
-  const named = { ...($defs ?? {}) };
-  if (own.id !== undefined) {
-    named[own.id] = own;
-  }
+  const named = own.id === undefined ? { ...$defs } : { ...$defs, [own.id]: own };
   for (const [name, definition] of Object.entries(named)) {
-    components[name] = referToComponents(definition);
+    components[name] = Object.fromEntries(referring(definition));
   }
-  return own.id === undefined ? referToComponents(own) : { $ref: `#/components/schemas/${own.id}` };
+  return own.id === undefined ? Object.fromEntries(referring(own)) : { $ref: `${COMPONENTS}${own.id}` };
 }
 
-function referToComponents(schema: object): JsonObject {
-  return JSON.parse(
-    JSON.stringify(schema, (key, value: unknown) =>
-      key === 'id' && typeof value === 'string' ? undefined : value,
-    ).replaceAll('"#/$defs/', '"#/components/schemas/'),
-  );
+const COMPONENTS = '#/components/schemas/';
+
+/** The members of a schema, referring to the components of the document instead of to definitions of its own. */
+function referring(schema: object): [string, unknown][] {
+  return Object.entries(schema).flatMap(([name, value]): [string, unknown][] => {
+    if (name === 'id' && typeof value === 'string') {
+      return [];
+    }
+    if (name === '$ref' && typeof value === 'string') {
+      return [[name, value.replace('#/$defs/', COMPONENTS)]];
+    }
+    return [[name, inside(value)]];
+  });
+}
+
+function inside(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    return value.map(inside);
+  }
+  return typeof value === 'object' && value !== null ? Object.fromEntries(referring(value)) : value;
 }

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type Endpoint, type Input } from '@calculaud/contract/endpoint';
+import type { Endpoint, Input } from '@calculaud/contract/endpoint';
 import { isRepeated } from '@calculaud/contract/input';
 
 /** One refused field in the shape that v1 clients know (contract 2.1.5). */
@@ -50,7 +50,7 @@ export function parseInput<E extends Endpoint>(endpoint: E, raw: RawInput): Inpu
   if (errors.length > 0) {
     throw new InvalidInput(errors);
   }
-  // The three schemas of this very endpoint have just produced these values.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the schemas of this very endpoint have just made it
   return parsed as unknown as Input<E>;
 }
 
@@ -61,10 +61,11 @@ function bodyOf({ bodyType }: Endpoint, { body, headers }: RawInput): unknown {
 }
 
 function lastOfRepeated(schema: z.ZodObject, query: unknown): Record<string, unknown> {
+  const parameters: Readonly<Record<string, z.core.$ZodType | undefined>> = schema.shape;
   return Object.fromEntries(
     Object.entries(query ?? {}).map(([name, value]) => [
       name,
-      Array.isArray(value) && !isRepeated(schema.shape[name]) ? value.at(-1) : value,
+      Array.isArray(value) && !isRepeated(parameters[name]) ? value.at(-1) : value,
     ]),
   );
 }

@@ -25,6 +25,7 @@ async function insert(
 ): Promise<number> {
   const row = await app.db
     .insertInto(table)
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- four tables, each with values of its own
     .values(values as never)
     .returning('id')
     .executeTakeFirstOrThrow();
