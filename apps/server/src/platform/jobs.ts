@@ -11,7 +11,10 @@ import pg from 'pg';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Services } from './services.ts';
 
-/** Work of a feature that nobody waits for. It may run twice, so it must bear that. */
+/**
+ * Work of a feature that nobody waits for. It may be cut off anywhere, and it may run twice at the same time: it must
+ * bear both.
+ */
 export interface Job {
   /** `<feature>.<verb>` */
   readonly name: string;
@@ -22,23 +25,26 @@ export interface Job {
 
 export interface JobContext {
   readonly log: FastifyBaseLogger;
-  /** Aborted some seconds after the worker was told to stop: the rest is for the next run. */
+  /** Aborted when the worker stops: the rest is for the next run. */
   readonly signal: AbortSignal;
 }
 
 export interface RunningJobs {
-  /** Takes no more jobs, and waits for those that run. */
+  /** Takes no more jobs, and waits for those that run: some seconds, not longer. */
   stop(): Promise<void>;
 }
 
 /** A job that fails is tried again after longer and longer pauses, until its next scheduled run takes over. */
 const ATTEMPTS = 10;
 const RESTART_MS = 2000;
+/** A worker that stops tells its jobs after the first time, and leaves them behind after the second. */
+const TELL_MS = 1000;
+const LEAVE_MS = 5000;
+const STUCK_AFTER = 4;
 
 /**
- * Runs the jobs on their schedule until told to stop. Several processes may do so at the same time: the queue in the
- * database gives each run to one of them, and never two runs of the same job at once. When the database goes away, it
- * begins again as soon as that is back.
+ * Runs the jobs on their schedule until told to stop. Several processes may do so: the queue in the database gives each
+ * run to one of them. When the database goes away, it begins again as soon as that is back.
  */
 export async function runJobs(
   jobs: readonly Job[],
@@ -56,15 +62,21 @@ export async function runJobs(
   pool.on('error', (error) => log.warn({ err: error }, 'a connection of the job queue broke'));
   pool.on('connect', (client) => client.on('error', () => undefined));
 
-  const start = (): Promise<Runner> =>
-    run({
+  const start = async (): Promise<Runner> => {
+    const runner = await run({
       pgPool: pool,
       taskList: tasks(jobs, services, log),
       parsedCronItems: cron(jobs),
       concurrency: 2,
       noHandleSignals: true,
+      gracefulShutdownAbortTimeout: TELL_MS,
+      // Without a delay the library does not wait until the end of a job is written down, nor for its failure to be.
+      preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
       logger: queueLogger(log),
     });
+    stopWhenStuck(runner);
+    return runner;
+  };
 
   const stopping = new AbortController();
   let runner = await start().catch(async (error: unknown) => {
@@ -95,11 +107,33 @@ export async function runJobs(
     stop: async () => {
       stopping.abort();
       // It refuses to be stopped only when it has stopped by itself.
-      await runner.stop().catch(() => undefined);
-      await running;
+      const stopped = runner.stop().then(undefined, () => undefined);
+      const inTime = new AbortController();
+      await Promise.race([
+        stopped.then(() => running),
+        pause(LEAVE_MS, undefined, { signal: inTime.signal }).catch(() => undefined),
+      ]);
+      inTime.abort();
       await pool.end();
     },
   };
+}
+
+/**
+ * The library remembers an error of its first question to the database for ever. A runner that cannot get at the queue
+ * several times in a row makes way for a new one.
+ */
+function stopWhenStuck(runner: Runner): void {
+  let failures = 0;
+  const works = (): void => {
+    failures = 0;
+  };
+  runner.events.on('worker:getJob:empty', works);
+  runner.events.on('job:start', works);
+  runner.events.on('worker:getJob:error', () => {
+    failures += 1;
+    if (failures === STUCK_AFTER) runner.stop('the job queue cannot be read').catch(() => undefined);
+  });
 }
 
 function tasks(jobs: readonly Job[], services: Services, log: FastifyBaseLogger): TaskList {
@@ -120,8 +154,9 @@ function cron(jobs: readonly Job[]): ParsedCronItem[] {
     jobs.map(({ name, schedule }) => ({
       task: name,
       match: schedule,
-      // One waiting run of each job at most; a later one takes the place of an earlier one that keeps failing.
-      options: { jobKey: name, queueName: name, maxAttempts: ATTEMPTS },
+      // One waiting run of each job at most; a later one takes the place of an earlier one that keeps failing. They
+      // do not wait for each other: a run whose process was killed counts as running for hours.
+      options: { jobKey: name, maxAttempts: ATTEMPTS },
     })),
   );
 }
