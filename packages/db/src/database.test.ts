@@ -67,6 +67,21 @@ test('every connection has the settings', async () => {
   });
 });
 
+test('settings in the connection string are kept beside ours', async () => {
+  const url = new URL(testDatabase.url('app'));
+  for (const at of ['first', 'last']) {
+    const own = 'options=-c%20work_mem%3D5MB+-c+extra_float_digits%3D2';
+    url.search = at === 'first' ? `?${own}&${url.search.slice(1)}` : `${url.search}&${own}`;
+    const row = await one(
+      open({ connectionString: url.href }),
+      sql`select current_setting('work_mem') as memory, current_setting('extra_float_digits') as digits,
+        current_setting('jit') as jit`,
+    );
+    expect(row).toEqual({ memory: '5MB', digits: '2', jit: 'off' });
+    url.search = new URL(testDatabase.url('app')).search;
+  }
+});
+
 test('a statement that takes too long is cancelled', async () => {
   const db = open({ statementTimeoutMs: 20 });
   await expect(sql`select pg_sleep(10)`.execute(db)).rejects.toThrow('statement timeout');

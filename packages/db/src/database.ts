@@ -41,8 +41,9 @@ export class Database extends Kysely<Tables> {
 
 /** Opens no connection yet: the first query does. */
 export function openDatabase(options: DatabaseOptions): Database {
+  const { connectionString, ownSettings } = withoutSettings(options.connectionString);
   const pool = new pg.Pool({
-    connectionString: options.connectionString,
+    connectionString,
     application_name: options.applicationName,
     max: options.poolSize,
     // Prepared statements live as long as their connection: a quiet minute should not cost them.
@@ -50,13 +51,13 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
     keepAlive: true,
     types: plainTypes,
-    options: sessionSettings({
+    options: `${ownSettings} ${settings({
       jit: 'off',
       timezone: 'UTC',
       datestyle: 'ISO',
       statement_timeout: `${options.statementTimeoutMs}`,
       idle_in_transaction_session_timeout: `${options.idleInTransactionTimeoutMs ?? 60_000}`,
-    }),
+    })}`,
   });
   pool.on('error', (error) => options.onIdleError?.(error));
   // A connection that breaks between two queries of a transaction tells it by an event; without a listener that would end
@@ -65,8 +66,18 @@ export function openDatabase(options: DatabaseOptions): Database {
   return new Database(pool);
 }
 
-function sessionSettings(settings: Record<string, string>): string {
-  return Object.entries(settings)
+function settings(values: Record<string, string>): string {
+  return Object.entries(values)
     .map(([name, value]) => `-c ${name}=${value}`)
     .join(' ');
+}
+
+/** The driver lets settings of the connection string take the place of ours, where both are wanted. */
+function withoutSettings(connectionString: string): { connectionString: string; ownSettings: string } {
+  const [found, start = '', own = ''] = /([?&])options=([^&]*)&?/.exec(connectionString) ?? [];
+  if (found === undefined) return { connectionString, ownSettings: '' };
+  return {
+    connectionString: connectionString.replace(found, start),
+    ownSettings: decodeURIComponent(own.replaceAll('+', ' ')),
+  };
 }

@@ -643,6 +643,29 @@ test('a lock that is given back is waited for', async () => {
   await database.drop();
 });
 
+test('columns that somebody has tightened already are taken as they are', async () => {
+  const database = await predecessor();
+  await database.pool.query(`
+    set timezone = 'UTC';
+    delete from cost where id = 4;
+    alter table cost alter column amount type real, alter column currency type varchar(20);
+    alter table purchase alter column creation_date type timestamptz`);
+  // Just below the limit as a double; a real writes it as 1e+15.
+  expect((await planTakeover(database.url('owner'))).problems).toMatchObject([
+    { rule: 'too large', ids: ['7'] },
+  ]);
+  await database.pool.query('delete from cost where id = 7');
+  const before = await rows(database, 'select id, amount::text from cost order by id');
+  expect((await takeOver(database)).outcome).toBe('done');
+  expect(await rows(database, 'select id, amount::real::text as amount from cost order by id')).toEqual(
+    before.map((row) => ({ ...row, amount: row['amount'] === '-0' ? '0' : row['amount'] })),
+  );
+  expect(await rows(database, 'select creation_date from purchase where id = 1')).toEqual([
+    { creation_date: new Date('2023-04-01T12:00:00Z') },
+  ]);
+  await database.drop();
+});
+
 test('a database without any rows is taken over, too', async () => {
   const database = await createTestDatabase({ empty: true });
   await createPredecessorTables(database.pool);

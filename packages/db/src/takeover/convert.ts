@@ -119,7 +119,7 @@ export async function compareTables(
       const type = actual.get(table)?.get(name)?.type;
       if (column.kind === 'time') return converted(column, `x.${name}`, type, timeZone);
       // A double may be minus zero; zero added makes it zero.
-      return column.kind === 'amount' ? `x.${name} + 0` : `x.${name}`;
+      return column.kind === 'amount' && type !== undefined ? `(x.${name} + 0)::${type}` : `x.${name}`;
     });
     const after = columns.map(([name, column]) => {
       const type = actual.get(table)?.get(name)?.type;

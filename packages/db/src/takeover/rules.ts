@@ -76,13 +76,15 @@ function columnRules(table: TableName, name: string, column: Column, neverNull: 
     refuse('no date', 'is outside the years 1 to 9999', breaks, `set ${name} = …`);
   }
   if (column.kind === 'amount') {
-    const number = `${value}::text not in ('NaN', 'Infinity', '-Infinity')`;
-    refuse('not a number', 'is infinite or not a number', `not (${number})`, `set ${name} = …`);
-    refuse('negative', 'is negative', `${value} < 0 and ${number}`, `set ${name} = …`);
+    // As it will be: a number of few digits may be rounded up on its way to text.
+    const amount = `${value}::text::numeric`;
+    const finite = `${value}::text not in ('NaN', 'Infinity', '-Infinity')`;
+    refuse('not a number', 'is infinite or not a number', `not (${finite})`, `set ${name} = …`);
+    refuse('negative', 'is negative', `${amount} < 0 and ${finite}`, `set ${name} = …`);
     refuse(
       'too large',
       'is one quadrillion or more',
-      `${value} >= ${TOO_MUCH} and ${number}`,
+      `${amount} >= ${TOO_MUCH} and ${finite}`,
       `set ${name} = …`,
     );
   }
