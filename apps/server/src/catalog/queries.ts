@@ -139,6 +139,16 @@ export async function updateRecord(
     update ${sql.table(table)} set ${sql.join(assignments)} where id = ${id}`.execute(db);
 }
 
+/**
+ * A delete of the budget source is written into purchases. Whoever writes there locks the purposes first; without that
+ * fifty edits at the same time and one delete waited for each other in circles, until some were given up.
+ */
+export async function lockPurposesPaidFrom(tx: Executor, budgetSourceId: number): Promise<void> {
+  await sql`/* catalog.lock-purposes */
+    select from purpose where id in (select purpose_id from purchase where budget_source_id = ${budgetSourceId})
+    order by id for no key update`.execute(tx);
+}
+
 export async function deleteRecord(db: Executor, table: CatalogueTable, id: number): Promise<boolean> {
   const { numAffectedRows } = await sql`/* catalog.delete */
     delete from ${sql.table(table)} where id = ${id}`.execute(db);

@@ -89,6 +89,9 @@ export async function deleteRecord(
     () =>
       transaction(db, actor(context), async (tx) => {
         await queries.allowTime(tx);
+        if (table === 'budget_source') {
+          await queries.lockPurposesPaidFrom(tx, id);
+        }
         return queries.deleteRecord(tx, table, id);
       }),
   );

@@ -130,7 +130,7 @@ describe('a chain for another flow', () => {
         front.push(...after.filter(({ priority }) => priority <= (shift ?? 0)));
         expect(front.every(({ completed }) => completed)).toBe(true);
         // Their levels have no gaps and stand in the old order.
-        expect([...new Set(front.map(({ priority }) => priority))].length).toBe(shift);
+        expect(new Set(front.map(({ priority }) => priority)).size).toBe(shift);
         const oldPriority = (stage: ExistingStage) => stages.find(({ id }) => id === stage.id)?.priority ?? 0;
         for (const one of front) {
           for (const other of front) {
