@@ -18,6 +18,7 @@ import type { Principal } from './platform/context.ts';
 import { answerErrors, answerMalformed, answerUnreadable } from './platform/errors.ts';
 import { Router } from './platform/http.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
+import { logRedaction } from './platform/log-redaction.ts';
 import { acceptMultipart } from './platform/multipart.ts';
 import { answerUnknownRoutes } from './platform/not-found.ts';
 import type { Services } from './platform/services.ts';
@@ -41,7 +42,11 @@ export async function buildApp({
 }: AppOptions): Promise<FastifyInstance> {
   const { config } = services;
   const app = fastify({
-    logger: { level: config.log.level, ...(logStream ? { stream: logStream } : {}) },
+    logger: {
+      level: config.log.level,
+      redact: logRedaction,
+      ...(logStream ? { stream: logStream } : {}),
+    },
     genReqId: requestId,
     trustProxy: [...config.http.trustedProxies],
     bodyLimit: 1024 * 1024,

@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { getFile, listFiles } from '@calculaud/contract/files';
 import { loadConfig } from '@calculaud/config/load';
+import { buildApp } from '../app.ts';
 import { fileLinks, validityOf } from './links.ts';
 import { contentDisposition, requestedRange } from './rules.ts';
 import { signingSecretOf } from './signing-secret.ts';
@@ -283,4 +284,21 @@ test('the list shows files newest first, and which nobody uses', async () => {
   expect(await list('&is_linked=true')).toEqual([used.id]);
   expect(await list('&is_linked=false')).toEqual([unused.id]);
   expect(await list('&is_linked=false&page=2')).toEqual([]);
+});
+
+test('a log shows which file was asked for, and not the signature', async () => {
+  const lines: string[] = [];
+  const app = await buildApp({
+    ...server.services,
+    config: { ...server.services.config, log: { level: 'info' } },
+    authenticate: () => Promise.reject(new Error('nobody signs in here')),
+    logStream: { write: (line) => lines.push(line) },
+  });
+  const { pathname, search, searchParams } = new URL(file.file_url);
+  await app.inject({ url: `${pathname}${search}&disposition=inline` });
+  await app.close();
+  const log = lines.join('');
+  expect(log).toContain(`/files/${file.id}/content?expires=`);
+  expect(log).toContain('signature=…&disposition=inline');
+  expect(log).not.toContain(searchParams.get('signature'));
 });
