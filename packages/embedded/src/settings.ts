@@ -31,6 +31,8 @@ const SETTINGS = {
   log_line_prefix: '%m [%p] %q%u@%d ',
   log_checkpoints: 'off',
   log_min_duration_statement: '1s',
+  // Values are business data, and hashes of secrets: they have no place in a log.
+  log_parameter_max_length: '0',
   log_lock_waits: 'on',
   password_encryption: 'scram-sha-256',
   idle_in_transaction_session_timeout: '5min',
