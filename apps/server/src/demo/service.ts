@@ -33,7 +33,7 @@ export async function declineDemo(db: Executor): Promise<void> {
 export async function addDemo(services: Services, now: Date): Promise<void> {
   const { db, config } = services;
   const { timeZone, autoFlagDays } = config.organisation;
-  await refuseSecond(db);
+  await refuseSecondDemo(db);
   const localNow = localTime(now, timeZone);
   const drafts = draftPurposes(localNow);
   // So that decisions know a rate, as those of people do.
@@ -48,7 +48,7 @@ export async function addDemo(services: Services, now: Date): Promise<void> {
   const nobody = await demoPrincipal(db);
   await transaction(db, { principalId: nobody, requestId: null }, async (tx) => {
     await lockDemo(tx);
-    await refuseSecond(tx);
+    await refuseSecondDemo(tx);
     const known = await saveOrganisation(tx);
     const given = await reference(tx);
     const told = await tell(tx, drafts, files, known, given, { now: localNow, autoFlagDays });
@@ -64,7 +64,8 @@ export async function addDemo(services: Services, now: Date): Promise<void> {
   });
 }
 
-async function refuseSecond(db: Executor): Promise<void> {
+/** Refuses to go on when there is a demonstration. */
+export async function refuseSecondDemo(db: Executor): Promise<void> {
   if ((await lastEvent(db)) === 'added') {
     throw new Problem('demo_exists', 409, 'The demonstration organisation is there already');
   }

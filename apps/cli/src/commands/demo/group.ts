@@ -5,6 +5,14 @@ export const demoCommands: CommandGroup = {
   description: 'The demonstration organisation that a new system starts with.',
   commands: [
     {
+      usage: 'add',
+      description:
+        'Add the demonstration to the configured database, beside what is in it. Refused while there is one.',
+      options: [{ flags: '--yes', description: 'do not ask' }],
+      examples: [['calculaud demo add', 'to a database of your own server, or after a clearing']],
+      load: () => import('./add.ts'),
+    },
+    {
       usage: 'clear',
       description:
         'Remove the demonstration and only it. What somebody has built upon since is kept, and told with the reason.',
