@@ -21,6 +21,8 @@ export interface Endpoint {
   readonly bodyType?: 'form' | 'multipart';
   readonly success: Success;
   readonly errors?: readonly number[];
+  /** With an Idempotency-Key header a repeated request is carried out once, and gets the first answer again. */
+  readonly idempotent?: true;
 }
 
 export interface Success {

@@ -66,6 +66,7 @@ export const createPurchase = endpoint({
   }),
   success: { status: 201, body: purchase, versioned: true },
   errors: [400, 409],
+  idempotent: true,
 });
 
 export const getPurchase = endpoint({

@@ -131,7 +131,8 @@ export const createPurpose = endpoint({
     file_attachment_ids: fileIds.default([]),
   }),
   success: { status: 201, body: purpose, versioned: true },
-  errors: [400],
+  errors: [400, 409],
+  idempotent: true,
 });
 
 export const updatePurpose = endpoint({

@@ -49,6 +49,19 @@ test('triggers learn who acts and in which request, in this transaction only', a
   ]);
 });
 
+test('inside a transaction the work joins it: both are undone together', async () => {
+  const work = transaction(db, { principalId: null, requestId: 'outer' }, async (outer) => {
+    const inner = await transaction(outer, { principalId: null, requestId: 'inner' }, (tx) =>
+      tx.insertInto('supplier').values({ name: 'joined' }).returning('id').executeTakeFirstOrThrow(),
+    );
+    const seen = await outer.selectFrom('supplier').select('name').where('id', '=', inner.id).execute();
+    throw new Error(`undone ${seen[0]?.name}`);
+  });
+  await expect(work).rejects.toThrow('undone joined');
+  const left = await db.selectFrom('supplier').select('id').where('name', '=', 'joined').execute();
+  expect(left).toEqual([]);
+});
+
 test('an error undoes everything and is not tried again', async () => {
   let runs = 0;
   const work = transaction(db, nobody, async (tx) => {

@@ -18,12 +18,14 @@ const DEADLOCK = '40P01';
 /**
  * Runs the work in one transaction (READ COMMITTED). When the database gave up because of others (serialization
  * failure, deadlock) the whole work runs again, up to three times: it must have no effect outside the transaction.
+ * Inside a transaction that is open already the work joins that.
  */
 export async function transaction<Result>(
   db: Executor,
   actor: Actor,
   work: (transaction: Transaction<Tables>) => Promise<Result>,
 ): Promise<Result> {
+  if (isTransaction(db)) return work(db);
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await db.transaction().execute(async (tx) => {
@@ -36,6 +38,10 @@ export async function transaction<Result>(
       if (attempt === ATTEMPTS || !mayPassNextTime(error)) throw error;
     }
   }
+}
+
+function isTransaction(db: Executor): db is Transaction<Tables> {
+  return db.isTransaction;
 }
 
 function mayPassNextTime(error: unknown): boolean {

@@ -83,6 +83,17 @@ function operation(endpoint: Endpoint, components: JsonObject): JsonObject {
           },
         ]
       : []),
+    ...(endpoint.idempotent
+      ? [
+          {
+            name: 'Idempotency-Key',
+            in: 'header',
+            description:
+              'Any text of your choice: a request that is repeated with it within a day is carried out once and gets the first answer.',
+            schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[!-~]+$' },
+          },
+        ]
+      : []),
   ];
   return {
     operationId: endpoint.id,
@@ -113,7 +124,10 @@ function requestBody(endpoint: Endpoint, body: z.ZodType, components: JsonObject
     form: 'application/x-www-form-urlencoded',
     multipart: 'multipart/form-data',
   }[endpoint.bodyType ?? 'json'];
-  return { required: true, content: { [type]: { schema: schemaOf(body, 'input', components) } } };
+  return {
+    required: !body.safeParse(undefined).success,
+    content: { [type]: { schema: schemaOf(body, 'input', components) } },
+  };
 }
 
 function contentOf({ success }: Endpoint, components: JsonObject): JsonObject {

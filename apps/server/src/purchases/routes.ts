@@ -1,11 +1,15 @@
 import * as contract from '@calculaud/contract/purchases';
 import type { Router } from '../platform/http.ts';
+import { idempotent } from '../platform/idempotency.ts';
 import type { Services } from '../platform/services.ts';
 import * as purchases from './service.ts';
 
 export function purchasesRoutes(router: Router, services: Services): void {
-  router.handle(contract.createPurchase, async ({ body }, context) =>
-    purchases.createPurchase(services, context, body),
+  router.handle(
+    contract.createPurchase,
+    idempotent(services, contract.createPurchase, (within, { body }, context) =>
+      purchases.createPurchase(within, context, body),
+    ),
   );
   router.handle(contract.getPurchase, async ({ params }, context) =>
     purchases.getPurchase(services, context, params.purchase_id),

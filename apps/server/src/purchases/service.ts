@@ -17,7 +17,7 @@ interface VersionedJson {
 }
 
 export async function getPurchase(
-  { db }: Services,
+  { db }: Services<Executor>,
   { today }: RequestContext,
   id: number,
 ): Promise<VersionedJson> {
@@ -29,7 +29,7 @@ export async function getPurchase(
 }
 
 export async function createPurchase(
-  services: Services,
+  services: Services<Executor>,
   context: RequestContext,
   body: {
     readonly purpose_id: number;

@@ -1,5 +1,6 @@
 import * as contract from '@calculaud/contract/purposes';
 import type { Router } from '../platform/http.ts';
+import { idempotent } from '../platform/idempotency.ts';
 import type { Services } from '../platform/services.ts';
 import { exportPurposes } from './export.ts';
 import * as purposes from './service.ts';
@@ -14,8 +15,11 @@ export function purposesRoutes(router: Router, services: Services): void {
   router.handle(contract.getPurpose, async ({ params }, context) =>
     purposes.getPurpose(services, context, params.purpose_id),
   );
-  router.handle(contract.createPurpose, async ({ body }, context) =>
-    purposes.createPurpose(services, context, body),
+  router.handle(
+    contract.createPurpose,
+    idempotent(services, contract.createPurpose, (within, { body }, context) =>
+      purposes.createPurpose(within, context, body),
+    ),
   );
   router.handle(contract.updatePurpose, async ({ params, body }, context) =>
     purposes.updatePurpose(services, context, params.purpose_id, body),

@@ -33,7 +33,7 @@ export async function listPurposes(
 }
 
 export async function getPurpose(
-  services: Services,
+  services: Services<Executor>,
   context: RequestContext,
   id: number,
 ): Promise<VersionedJson> {
@@ -45,7 +45,7 @@ export async function getPurpose(
 }
 
 export async function createPurpose(
-  services: Services,
+  services: Services<Executor>,
   context: RequestContext,
   edit: PurposeEdit,
 ): Promise<VersionedJson> {
@@ -145,7 +145,7 @@ function referencesOf(edit: PurposeEdit) {
   };
 }
 
-function viewOf(services: Services, context: RequestContext): read.View {
+function viewOf(services: Services<Executor>, context: RequestContext): read.View {
   return {
     today: context.today,
     timeZone: services.config.organisation.timeZone,

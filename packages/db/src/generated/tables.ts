@@ -168,6 +168,15 @@ export interface HierarchyTable {
   updated_by: number | null;
 }
 
+export interface IdempotencyKeyTable {
+  principal_id: number;
+  key: string;
+  request_hash: string;
+  body: string | null;
+  version: number | null;
+  created_at: Generated<Instant>;
+}
+
 export interface ObjectRemovalTable {
   s3_key: string;
   due_at: Instant;
@@ -367,6 +376,7 @@ export interface Tables {
   flow_decision: FlowDecisionTable;
   flow_rule: FlowRuleTable;
   hierarchy: HierarchyTable;
+  idempotency_key: IdempotencyKeyTable;
   object_removal: ObjectRemovalTable;
   predefined_flow: PredefinedFlowTable;
   predefined_flow_stage: PredefinedFlowStageTable;
@@ -401,6 +411,7 @@ export const TABLE_NAMES: readonly (keyof Tables)[] = [
   'flow_decision',
   'flow_rule',
   'hierarchy',
+  'idempotency_key',
   'object_removal',
   'predefined_flow',
   'predefined_flow_stage',
