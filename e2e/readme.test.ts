@@ -22,7 +22,7 @@ test('the commands of the README file a purpose with a document, buy it, and fin
   const { code, output } = await shell(
     `set -eu\n${secondExample().replaceAll('http://127.0.0.1:8000', system.url)}`,
   );
-  expect(code, output).toBe(0);
+  expect({ code, output }).toMatchObject({ code: 0 });
   expect(output).toContain('"original_filename" : "need.txt"');
   expect(output).toMatch(/"Backup servers for the laboratory","COMPLETED",.*"need\.txt"/);
   expect(output).toMatch(/"total_purposes"\s*:\s*1\b/);

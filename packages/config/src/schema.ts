@@ -122,12 +122,10 @@ export const schema = z.object({
     description: 'Token endpoint of the identity provider, behind /auth/token',
     v1: true,
   }),
-  AUTH_OIDC_URL: webUrl
-    .optional()
-    .register(about, {
-      description: 'Accepted for v1, without effect: the API documents page does not sign in',
-      v1: true,
-    }),
+  AUTH_OIDC_URL: webUrl.optional().register(about, {
+    description: 'Accepted for v1, without effect: the API documents page does not sign in',
+    v1: true,
+  }),
   ROLE_CLAIM_PATH: text.default('role').register(about, {
     description: 'Claim that holds the roles; a flat name, not a dotted path',
     v1: true,
