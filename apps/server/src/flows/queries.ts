@@ -45,12 +45,12 @@ export async function insertFlow(db: Executor, flowName: string): Promise<number
   return inserted.id;
 }
 
-/** Renames the flow when a name is given, and locks it either way; false when there is none. */
+/** Gives the flow another name or marks it as changed by this writer, and locks it; false when there is none. */
 export async function updateFlow(db: Executor, id: number, flowName: string | undefined): Promise<boolean> {
-  const { rows } = await (flowName === undefined
-    ? sql`/* flows.lock */ select id from predefined_flow where id = ${id} for no key update`
-    : sql`/* flows.rename */ update predefined_flow set flow_name = ${flowName} where id = ${id} returning id`
-  ).execute(db);
+  const { rows } = await sql`/* flows.update */
+    update predefined_flow set flow_name = coalesce(${flowName ?? null}, flow_name) where id = ${id} returning id`.execute(
+    db,
+  );
   return rows.length > 0;
 }
 

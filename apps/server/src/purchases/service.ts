@@ -2,7 +2,7 @@ import type { StageEdit } from '@calculaud/contract/purchases';
 import type { Executor } from '@calculaud/db/database';
 import { transaction } from '@calculaud/db/transaction';
 import { assertUsable } from '../currencies/service.ts';
-import { chooseFlow, type FlowDecision } from '../flow-rules/service.ts';
+import { chooseFlow } from '../flow-rules/service.ts';
 import { translateConstraints } from '../platform/constraints.ts';
 import { actor, type RequestContext } from '../platform/context.ts';
 import { assertUnchanged } from '../platform/etag.ts';
@@ -168,10 +168,8 @@ export async function rechooseFlow(
   id: number,
   { dry_run, date = context.today }: { readonly dry_run: boolean; readonly date?: string | undefined },
 ): Promise<VersionedJson> {
-  const { version, decision, stages, removed } = await transaction(
-    services.db,
-    actor(context),
-    async (tx) => {
+  return translateConstraints(referencesOf({}), () =>
+    transaction(services.db, actor(context), async (tx) => {
       const purpose = await lock(tx, context, id);
       const costs = await queries.costsOf(tx, id);
       const decision = await chooseFlow(tx, { costs, ...purpose, date }, { newCosts: false });
@@ -179,22 +177,20 @@ export async function rechooseFlow(
         await queries.stagesOf(tx, id),
         await queries.templateOf(tx, decision.flow_id),
       );
-      const shown = await queries.chainJson(tx, id, chain);
+      const { stages, removed } = await queries.chainJson(tx, id, chain);
       if (!dry_run) {
         await queries.setFlow(tx, id, decision.flow_id);
         await queries.applyChain(tx, id, chain, null);
         await queries.insertDecision(tx, id, decision);
         await queries.touchPurchase(tx, id);
       }
-      return { ...shown, decision, version: (await queries.versionOf(tx, id)) ?? 0 };
-    },
+      const choice = JSON.stringify({ ...decision, dry_run });
+      return {
+        json: `${choice.slice(0, -1)},"stages":${stages},"removed":${removed}}`,
+        version: (await queries.versionOf(tx, id)) ?? 0,
+      };
+    }),
   );
-  return { json: flowChangeJson(decision, dry_run, stages, removed), version };
-}
-
-function flowChangeJson(decision: FlowDecision, dryRun: boolean, stages: string, removed: string): string {
-  const choice = JSON.stringify({ ...decision, dry_run: dryRun });
-  return `${choice.slice(0, -1)},"stages":${stages},"removed":${removed}}`;
 }
 
 export async function flowDecisions({ db }: Services, id: number): Promise<string> {
