@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { uploadFile } from '@calculaud/contract/files';
@@ -173,5 +175,48 @@ test('an upload that took more than a day does not own what the sweep may have r
   const response = await server.upload({ filename: 'slow' });
   await server.owner.query('drop trigger age on object_removal');
   expect(response.status).toBe(408);
+  expect(server.objects()).toEqual(before);
+});
+
+/** A connection that has begun with an upload, of a length that is not known before. */
+async function uploading(): Promise<Socket> {
+  if (!server.app.server.listening) await server.app.listen({ host: '127.0.0.1', port: 0 });
+  const connection = connect(Number(new URL(server.app.listeningOrigin).port), '127.0.0.1');
+  connection.write(
+    `POST /api/v1/files/upload HTTP/1.1\r\nhost: localhost\r\nx-test-role: admin\r\n` +
+      `content-type: ${formHeaders['content-type']}\r\ntransfer-encoding: chunked\r\n\r\n`,
+  );
+  send(connection, form({ filename: 'interrupted', content: randomBytes(100_000) }).subarray(0, -100));
+  return connection;
+}
+
+function send(connection: Socket, bytes: Uint8Array): boolean {
+  return connection.write(
+    Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]),
+  );
+}
+
+test('a sender who goes away in the middle leaves nothing in the store', async () => {
+  const before = server.objects();
+  const connection = await uploading();
+  await expect.poll(() => server.objects()).toContainEqual(expect.stringMatching(/\.unfinished$/));
+  connection.destroy();
+  await expect.poll(() => server.objects()).toEqual(before);
+});
+
+test('a sender who is still at it when the limit is reached can finish, is told, and may go on', async () => {
+  const before = server.objects();
+  const connection = await uploading();
+  let answers = '';
+  connection.setEncoding('utf8').on('data', (text) => {
+    answers += String(text);
+  });
+  const megabyte = randomBytes(1024 * 1024);
+  for (let count = 0; count < 20; count += 1) {
+    if (!send(connection, megabyte)) await once(connection, 'drain');
+  }
+  connection.write('0\r\n\r\nGET /api/v1/files/0 HTTP/1.1\r\nhost: localhost\r\nx-test-role: admin\r\n\r\n');
+  await expect.poll(() => answers.match(/(?<=HTTP\/1\.1 )\d+/g)).toEqual(['413', '404']);
+  connection.destroy();
   expect(server.objects()).toEqual(before);
 });

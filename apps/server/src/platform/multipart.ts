@@ -16,6 +16,7 @@ export interface Part {
 const MAX_HEADER_BYTES = 8192;
 const MAX_HEADERS = 20;
 const MAX_PARTS = 100;
+const REST_MS = 30_000;
 
 /** Leaves the body of an upload where it is: `readParts` takes it from the connection. */
 export function acceptMultipart(app: FastifyInstance): void {
@@ -82,10 +83,12 @@ async function readHeaders(body: BodyReader): Promise<Map<string, string>> {
 
 /** The bytes of the request, looked at through a window that holds little more than the last piece that arrived. */
 class BodyReader {
+  readonly #source: Readable;
   readonly #pieces: AsyncIterator<unknown, unknown>;
   #window: Buffer = Buffer.alloc(0);
 
   constructor(source: Readable) {
+    this.#source = source;
     // The connection lives on when nobody reads any further: the answer still has to go through it.
     this.#pieces = source.iterator({ destroyOnReturn: false });
   }
@@ -94,8 +97,16 @@ class BodyReader {
     this.#window = Buffer.concat([bytes, this.#window]);
   }
 
+  /**
+   * Lets the rest of the body pass by unread: many programs do not look at an answer before they have sent everything.
+   * Whoever goes on for too long is cut off.
+   */
   async release(): Promise<void> {
     await this.#pieces.return?.();
+    if (this.#source.destroyed || this.#source.readableEnded) return;
+    const cutOff = setTimeout(() => this.#source.destroy(), REST_MS).unref();
+    this.#source.once('close', () => clearTimeout(cutOff));
+    this.#source.resume();
   }
 
   /** Everything before the delimiter, which is consumed too: not before everything else was taken. */
