@@ -21,7 +21,6 @@ export function s3Storage(store: S3Store): ObjectStore {
   const client = new S3Client({
     // Names of buckets are not host names at other stores, and their regions mean nothing.
     ...(store.endpoint ? { endpoint: store.endpoint, forcePathStyle: true } : {}),
-    tls: store.useTls,
     region: store.region ?? 'us-east-1',
     followRegionRedirects: true,
     ...(store.credentials ? { credentials: store.credentials } : {}),
