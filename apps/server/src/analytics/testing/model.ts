@@ -305,7 +305,7 @@ export class Model {
       .toSorted(
         by(
           ({ completed }) => Number(completed !== null),
-          ({ completed, priority }) => (completed === null ? priority : priority),
+          ({ completed, priority }) => (completed === null ? priority : -priority),
           ({ type }) => type,
         ),
       );
