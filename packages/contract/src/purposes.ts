@@ -45,7 +45,40 @@ export const purpose = z
   })
   .meta({ id: 'Purpose' });
 
-/** The filters of the list and of the export (contract 3.2); different ones combine by AND, values of one by OR. */
+const purposeSummary = z
+  .object({
+    ...purpose.pick({
+      id: true,
+      description: true,
+      status: true,
+      comments: true,
+      is_flagged: true,
+      expected_delivery: true,
+      creation_time: true,
+      last_modified: true,
+      supplier: true,
+      service_type: true,
+    }).shape,
+    hierarchy: hierarchy.pick({ id: true, name: true, path: true }).nullable(),
+    pending_authority: authority.pick({ id: true, name: true }).nullable(),
+    contents: z.array(purposeContent.pick({ quantity: true, service_name: true })),
+    purchases: z.array(
+      z.object({
+        id: out.id,
+        days_since_last_completion: z.int().nullable(),
+        /** What it waits for: the display name of each stage, or the name that was given to a custom one. */
+        current_stages: z.array(z.string()),
+        /** The name of the budget source. */
+        budget_source: z.string().nullable(),
+      }),
+    ),
+    /** The costs of all purchases, by currency. */
+    totals: z.array(z.object({ currency: z.string(), amount: out.money })),
+    file_count: z.int(),
+  })
+  .meta({ id: 'PurposeSummary' });
+
+/** The filters of the lists and of the export (contract 3.2); different ones combine by AND, values of one by OR. */
 const filters = {
   search,
   start_date: day().optional(),
@@ -74,6 +107,18 @@ export const listPurposes = endpoint({
   permission: 'purposes.read',
   query: z.object({ ...paging, ...filters }),
   success: { status: 200, body: out.page(purpose) },
+});
+
+export const summarizePurposes = endpoint({
+  id: 'purposes.summaries',
+  method: 'GET',
+  path: '/purposes/summaries',
+  summary: 'Search, filter and sort purposes, each with what a row of a table shows',
+  description:
+    'The filters and the order are those of the list of purposes; a page is a fraction of its size.',
+  permission: 'purposes.read',
+  query: z.object({ ...paging, ...filters }),
+  success: { status: 200, body: out.page(purposeSummary) },
 });
 
 export const exportPurposes = endpoint({

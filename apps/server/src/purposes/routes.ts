@@ -9,6 +9,9 @@ export function purposesRoutes(router: Router, services: Services): void {
   router.handle(contract.listPurposes, async ({ query }, context) => ({
     json: await purposes.listPurposes(services, context, query),
   }));
+  router.handle(contract.summarizePurposes, async ({ query }, context) => ({
+    json: await purposes.summarizePurposes(services, context, query),
+  }));
   router.handle(contract.exportPurposes, async ({ query }, context) =>
     exportPurposes(services, context, query),
   );

@@ -9,6 +9,7 @@ import { envelope, pageOf } from '../platform/paging.ts';
 import { notFound, Problem, unknownReference } from '../platform/problem.ts';
 import type { Services } from '../platform/services.ts';
 import * as read from './queries/read.ts';
+import { listSummaries } from './queries/summaries.ts';
 import * as write from './queries/write.ts';
 import { assertServicesOnce } from './rules.ts';
 
@@ -22,13 +23,25 @@ interface PurposeEdit extends write.PurposeValues {
   readonly file_attachment_ids?: readonly number[] | null | undefined;
 }
 
+type ListQuery = PurposeFilters & { readonly page: number; readonly limit?: number | undefined };
+
 export async function listPurposes(
   services: Services,
   context: RequestContext,
-  query: PurposeFilters & { readonly page: number; readonly limit?: number | undefined },
+  query: ListQuery,
 ): Promise<string> {
   const page = pageOf(query, services.config.paging);
   const { items, total } = await read.listPurposes(services.db, query, page, viewOf(services, context));
+  return envelope(items, total, page);
+}
+
+export async function summarizePurposes(
+  services: Services,
+  context: RequestContext,
+  query: ListQuery,
+): Promise<string> {
+  const page = pageOf(query, services.config.paging);
+  const { items, total } = await listSummaries(services.db, query, page, viewOf(services, context));
   return envelope(items, total, page);
 }
 

@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { PurposeFilters } from '@calculaud/contract/purposes';
 import { descendantIds } from '../../hierarchies/shapes.ts';
+import type { Page } from '../../platform/paging.ts';
 import { all, containing } from '../../platform/sql.ts';
 
 /** The ids of the purposes that some related rows belong to; a purpose may stand in it several times. */
@@ -113,4 +114,13 @@ export function orderBy({
   return sort_by === 'id'
     ? sql`order by o.id ${direction}`
     : sql`order by ${column} ${direction}, o.id ${direction}`;
+}
+
+/** The purposes of one page, as a subquery. */
+export function pageRows(filters: PurposeFilters, page: Page, timeZone: string): RawBuilder<unknown> {
+  // Literals: with a limit that is not known beforehand the planner never trusts its general plan, and planning anew takes
+  // 2 to 4 ms of the 14 ms of such a page.
+  const offset = page.offset === 0 ? sql.lit(0) : sql`${page.offset}`;
+  return sql`(
+    select o.* from purpose o where ${condition(filters, timeZone)} ${orderBy(filters)} limit ${sql.lit(page.limit)} offset ${offset})`;
 }
