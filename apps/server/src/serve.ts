@@ -21,6 +21,9 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+/** What is left of the drain timeout for closing the database after the last request was finished or cut off. */
+const CLOSING_MS = 1500;
+
 /** Opens what the API works with, and answers on both ports. */
 export async function serve(config: Config, databaseUrl: string): Promise<RunningServer> {
   await assertSchemaFits(databaseUrl);
@@ -56,7 +59,9 @@ export async function serve(config: Config, databaseUrl: string): Promise<Runnin
       managementUrl,
       stop: async () => {
         lifecycle.markDraining();
-        await finishWithin(config.http.drainTimeoutMs, close, () => app.server.closeAllConnections());
+        await finishWithin(Math.max(config.http.drainTimeoutMs - CLOSING_MS, 0), close, () =>
+          app.server.closeAllConnections(),
+        );
       },
     };
   } catch (error) {

@@ -4,7 +4,7 @@ import { demonstrateOnFirstStart } from './demo/first-start.ts';
 import { startDatabase } from './embedded-database.ts';
 import { runUntilSignal } from './process.ts';
 import { serve } from './serve.ts';
-import { startWorker } from './worker.ts';
+import { startWorker } from './work.ts';
 
 /** Everything in one process: the database (unless DATABASE_URL names one), its migrations, the API, the worker. */
 await runUntilSignal(async () => {
@@ -31,8 +31,7 @@ ${config.app.name} ${config.app.version} is ready after ${seconds} s.
     return {
       stop: async () => {
         say('Stopping: open requests are finished first.');
-        await server.stop();
-        await worker.stop();
+        await Promise.all([server.stop(), worker.stop()]);
         await database.stop();
       },
     };

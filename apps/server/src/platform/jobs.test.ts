@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { loadConfig } from '@calculaud/config/load';
 import { openDatabase } from '@calculaud/db/database';
 import { createTestDatabase, type TestDatabase } from '@calculaud/testing/database';
-import { startWorker } from '../worker.ts';
+import { startWorker } from '../work.ts';
 import { type Job, type RunningJobs, runJobs } from './jobs.ts';
 import type { Services } from './services.ts';
 import { openStorage } from './storage.ts';
