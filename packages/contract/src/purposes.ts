@@ -81,6 +81,11 @@ const purposeSummary = z
 /** The filters of the lists and of the export (contract 3.2); different ones combine by AND, values of one by OR. */
 const filters = {
   search,
+  /**
+   * `v1` looks at descriptions, comments, the names of what a purpose refers to, and what was written at its stages.
+   * `everything` looks at ids (as a whole number), hierarchy paths, pending authorities, stage types and file names, too.
+   */
+  search_in: oneOf(['v1', 'everything']).default('v1'),
   start_date: day().optional(),
   end_date: day().optional(),
   hierarchy_id: repeated(id()),
@@ -195,7 +200,7 @@ export const updatePurpose = endpoint({
     file_attachment_ids: fileIds.nullable().optional(),
   }),
   success: { status: 200, body: purpose, versioned: true },
-  errors: [400, 404, 412],
+  errors: [400, 404, 409, 412],
 });
 
 export const deletePurpose = endpoint({

@@ -9,3 +9,6 @@ create table object_removal (
   due_at timestamptz not null
 );
 create index object_removal_due_at_idx on object_removal (due_at);
+
+-- Search for a part of a name, among the files and among the purposes.
+create index file_attachment_original_filename_trgm_idx on file_attachment using gin (original_filename gin_trgm_ops);

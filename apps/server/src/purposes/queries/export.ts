@@ -68,7 +68,7 @@ export function csvRows(
   // The join is set-based: the purchases of a purpose are read once, each with its stages once.
   return sql<{ line: string }>`
     with numbered_type as materialized (select id, name from stage_type)
-    ${searchHits(filters.search)}
+    ${searchHits(filters)}
     select ${sql.join(cells, sql` || ',' || `)} || E'\r\n' as line
     from purpose o
     left join supplier on supplier.id = o.supplier_id

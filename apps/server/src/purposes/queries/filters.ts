@@ -67,7 +67,10 @@ function relatedIds(filters: PurposeFilters): PurposeIds[] {
  * `search_hit (id)`: the purposes in which the text occurs (contract 3.1), to stand last in the WITH list. Each place is
  * looked up by its own trigram index; one condition with OR over joined tables would read everything.
  */
-export function searchHits(search: string | undefined): RawBuilder<unknown> {
+export function searchHits({
+  search,
+  search_in,
+}: Pick<PurposeFilters, 'search' | 'search_in'>): RawBuilder<unknown> {
   if (!search) {
     return sql``;
   }
@@ -81,8 +84,32 @@ export function searchHits(search: string | undefined): RawBuilder<unknown> {
     union select purpose_id from purchase where budget_source_id in ${named('budget_source')}
     union select purpose_id from purpose_content where service_id in ${named('service')}
     union select purchase.purpose_id from purchase where id in (
-      select purchase_id from stage where value ilike ${pattern} or note ilike ${pattern} or custom_name ilike ${pattern}))`;
+      select purchase_id from stage where value ilike ${pattern} or note ilike ${pattern} or custom_name ilike ${pattern})
+    ${search_in === 'everything' ? hitsBeyondV1(search) : sql``})`;
 }
+
+/** Where v1 does not look (W41). */
+function hitsBeyondV1(search: string): RawBuilder<unknown> {
+  const pattern = containing(search);
+  const id = /^\d{1,10}$/.test(search.trim()) ? Number(search) : undefined;
+  const hitsById =
+    id !== undefined && id <= MAX_ID
+      ? sql`union select id from purpose where id = ${id} union select purpose_id from purchase where id = ${id}`
+      : sql``;
+  const authorities = sql`(select id from responsible_authority where name ilike ${pattern})`;
+  return sql`${hitsById}
+    union select id from purpose where hierarchy_id in (select id from hierarchy where path ilike ${pattern})
+    union select id from purpose where pending_authority_id in ${authorities}
+    union select purpose_id from purchase where pending_authority_id in ${authorities}
+    union select purchase.purpose_id from purchase where id in (
+      select purchase_id from stage where stage_type_id in (
+        select id from stage_type where name ilike ${pattern} or display_name ilike ${pattern}))
+    union select l.purpose_id from purpose_file_attachment l join file_attachment f on f.id = l.file_attachment_id
+      where f.original_filename ilike ${pattern}`;
+}
+
+/** The largest that a column of ids holds. */
+const MAX_ID = 2_147_483_647;
 
 const sortColumns = new Set([
   'id',

@@ -24,7 +24,7 @@ export async function listPurposes(
 ): Promise<{ items: string; total: number }> {
   const rows = purposeRows(pageRows(filters, page, timeZone), orderBy(filters), today, links);
   const { rows: results } = await sql<{ items: string; total: number }>`/* purposes.list */
-    with ${nestedCatalogue} ${searchHits(filters.search)}
+    with ${nestedCatalogue} ${searchHits(filters)}
     select ${textArray(rows)} as items, ${total(filters, timeZone)} as total`.execute(db);
   return results[0] ?? { items: '[]', total: 0 };
 }

@@ -15,7 +15,7 @@ export async function listSummaries(
 ): Promise<{ items: string; total: number }> {
   const rows = summaryRows(pageRows(filters, page, timeZone), orderBy(filters), today);
   const { rows: results } = await sql<{ items: string; total: number }>`/* purposes.summaries */
-    with stage_name as materialized (select id, display_name from stage_type) ${searchHits(filters.search)}
+    with stage_name as materialized (select id, display_name from stage_type) ${searchHits(filters)}
     select ${textArray(rows)} as items, ${total(filters, timeZone)} as total`.execute(db);
   return results[0] ?? { items: '[]', total: 0 };
 }
