@@ -1,0 +1,118 @@
+import * as analytics from '@calculaud/contract/analytics';
+import { createPurchase } from '@calculaud/contract/purchases';
+import { getPurpose, listPurposes } from '@calculaud/contract/purposes';
+import { updateStage } from '@calculaud/contract/stages';
+import type { Request } from './client.ts';
+import { SEARCHES } from './dataset.ts';
+import type { Subjects } from './subjects.ts';
+
+export interface Case {
+  readonly name: string;
+  /** A list is held to 50 ms, a broad search to the bare SQL only; analytics to 300 ms. */
+  readonly kind: 'list' | 'broad' | 'analytics' | 'record';
+  /** The next request of this kind. */
+  readonly request: () => Request;
+}
+
+const PREFIX = '/api/v1';
+const documentedSorts = ['creation_time', 'last_modified', 'expected_delivery', 'days_since_last_completion'];
+const otherSorts = [
+  'id',
+  'description',
+  'status',
+  'comments',
+  'hierarchy_id',
+  'supplier_id',
+  'service_type_id',
+  'is_flagged',
+  'current_status_changed_at',
+];
+
+/** Everything that is measured at the chosen concurrency, in this order. */
+export function casesOf(subjects: Subjects, purposes: number): readonly Case[] {
+  const { start, end } = subjects.month;
+  const dates = { start_date: start, end_date: end };
+  return [
+    list('list page', {}),
+    ...Object.entries(SEARCHES).map(([breadth, search]) =>
+      list(`search, ${breadth}`, { search: text(search) }, breadth === 'selective' ? 'list' : 'broad'),
+    ),
+    list('filter start_date, end_date (30 days)', dates),
+    ...Object.entries(subjects.filters).map(([name, value]) => list(`filter ${name}`, { [name]: value })),
+    ...documentedSorts.flatMap((sort_by) =>
+      ['desc', 'asc']
+        .filter((sort_order) => sort_by !== 'creation_time' || sort_order === 'asc')
+        .map((sort_order) => list(`sort ${sort_by} ${sort_order}`, { sort_by, sort_order })),
+    ),
+    ...otherSorts.map((sort_by) => list(`sort ${sort_by} desc`, { sort_by })),
+    list('deep page (the middle one)', { page: String(Math.max(1, Math.floor(purposes / 100))) }),
+    {
+      name: 'one purpose',
+      kind: 'record',
+      request: each(subjects.purposeIds, (id) =>
+        get(getPurpose.path.replace('{purpose_id}', String(id)), {}),
+      ),
+    },
+    ...Object.values(analytics).flatMap(({ path, query }) => {
+      const route = path.replace('{status}', 'COMPLETED');
+      const name = `analytics ${route.replace('/analytics/', '')}`;
+      const measured = (suffix: string, parameters: Readonly<Record<string, string>>): Case => ({
+        name: `${name}${suffix}`,
+        kind: 'analytics',
+        request: () => get(route, parameters),
+      });
+      return [
+        measured('', {}),
+        ...('start_date' in query.shape ? [measured(', dates (30 days)', dates)] : []),
+      ];
+    }),
+    {
+      name: 'create a purchase',
+      kind: 'record',
+      request: each(subjects.purposeIds, (purpose_id) =>
+        post(createPurchase.path, { purpose_id, costs: [{ currency: 'SUPPORT_USD', amount: 120_000.5 }] }),
+      ),
+    },
+    {
+      name: 'complete a stage',
+      kind: 'record',
+      request: each(subjects.pendingStageIds, (id) => ({
+        ...post(updateStage.path.replace('{stage_id}', String(id)), { completion_date: end }),
+        method: 'PATCH',
+      })),
+    },
+  ];
+}
+
+function list(name: string, parameters: Readonly<Record<string, string>>, kind: Case['kind'] = 'list'): Case {
+  return { name, kind, request: () => get(listPurposes.path, { limit: '50', ...parameters }) };
+}
+
+function text(given: string | undefined): string {
+  if (given === undefined) {
+    throw new Error('the data set has no such text');
+  }
+  return given;
+}
+
+/** Another id in every request. Only a small database has so few that one comes again. */
+function each(ids: readonly number[], requestOf: (id: number) => Request): Case['request'] {
+  let next = 0;
+  return () => {
+    const id = ids[next % ids.length];
+    next += 1;
+    if (id === undefined) {
+      throw new Error('there is no record to ask for');
+    }
+    return { ...requestOf(id), subject: id };
+  };
+}
+
+function get(path: string, parameters: Readonly<Record<string, string>>): Request {
+  const query = new URLSearchParams(parameters).toString();
+  return { method: 'GET', path: `${PREFIX}${path}${query === '' ? '' : `?${query}`}` };
+}
+
+function post(path: string, body: object): Request {
+  return { method: 'POST', path: `${PREFIX}${path}`, body: JSON.stringify(body) };
+}
