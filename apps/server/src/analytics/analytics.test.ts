@@ -1,4 +1,6 @@
 import * as contract from '@calculaud/contract/analytics';
+import { transaction } from '@calculaud/db/transaction';
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   BOM,
@@ -554,6 +556,55 @@ test('what was counted of purposes goes with them', async () => {
       (select coalesce(sum(abs(stages)), 0)::integer from analytics_stage_days) as stages`,
   );
   expect(rows).toEqual([{ purchases: 0, stages: 0 }]);
+});
+
+test('edits at the same time are all counted', async () => {
+  const alpha = serviceType('Alpha');
+  const beta = serviceType('Beta');
+  for (let n = 0; n < 3; n += 1) {
+    const purpose = await records.addPurpose({ serviceType: alpha });
+    await records.addPurchase(purpose, {
+      stages: [1, 2, 3].flatMap((priority) => [
+        { type: LETTER, priority, completed: '2025-03-01' },
+        { type: BOM, priority },
+      ]),
+    });
+  }
+  const edit = async (worker: number, step: number): Promise<void> => {
+    const purpose = records.purposes[(worker + step) % 3];
+    const stage = purpose?.purchases[0]?.stages[(worker * 5 + step) % 6];
+    await transaction(organisation.app.db, { principalId: null, requestId: null }, async (tx) => {
+      // The order of locks that every writer keeps: the purpose first.
+      await sql`select from purpose where id = ${purpose?.id} for no key update`.execute(tx);
+      await sql`update stage
+        set completion_date = case when completion_date is null then ${`2025-03-${10 + step}`}::date end
+        where id = ${stage?.id}`.execute(tx);
+      if (step % 4 === 0) {
+        await sql`update purpose set service_type_id = ${worker % 2 === 0 ? beta : alpha}
+          where id = ${purpose?.id}`.execute(tx);
+      }
+    });
+  };
+  await Promise.all(
+    [0, 1, 2, 3, 4, 5].map(async (worker) => {
+      for (let step = 0; step < 15; step += 1) await edit(worker, step);
+    }),
+  );
+  const { rows } = await organisation.app.db.pool.query<{
+    purchases: number;
+    wrong: number;
+    counted: number;
+    stages: number;
+  }>(
+    `with fresh as (select * from analytics_of(array(select id from purchase)))
+     select count(*)::integer as purchases, count(*) filter (where a is distinct from f)::integer as wrong,
+       sum(cardinality(f.timed_days))::integer as stages,
+       (select sum(d.stages)::integer from analytics_stage_days d) as counted
+     from analytics_purchase a full join fresh f using (purchase_id)`,
+  );
+  expect(rows[0]).toMatchObject({ purchases: 3, wrong: 0 });
+  expect(rows[0]?.counted).toBe(rows[0]?.stages);
+  expect(rows[0]?.counted).toBeGreaterThan(0);
 });
 
 test('nothing there: every figure is empty', async () => {

@@ -90,8 +90,9 @@ export class Records {
     return purpose;
   }
 
-  /** The trigger writes the history, with the time that the change gives. */
+  /** The trigger writes the history, with the time that the change gives; the time before it would count as no time. */
   async setStatus(purpose: Purpose, status: string, at: string): Promise<void> {
+    if (purpose.history.at(-1)?.at === at) return;
     await this.#pool.query(
       'update purpose set status = $2, current_status_changed_at = $3 where id = $1 and status <> $2',
       [purpose.id, status, at],
