@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { EffectiveSettings } from './defaults.ts';
 import { isProduction } from './production.ts';
+import { chosenRules } from './stricter-rules.ts';
 
 /** The whole configuration, grouped by what it is about. Built once at the start and handed down. */
 export type Config = ReturnType<typeof group>;
@@ -72,6 +73,8 @@ export function group(settings: EffectiveSettings) {
       /** A decimal number as text, because it multiplies money. */
       usdToIlsRate: settings.USD_TO_ILS_RATE,
       autoFlagDays: settings.CALCULAUD_AUTO_FLAG_DAYS,
+      /** Those beyond v1's. */
+      rules: chosenRules(settings.CALCULAUD_RULES),
       demo: settings.CALCULAUD_DEMO,
     },
   };

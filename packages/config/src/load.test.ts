@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { explainConfig, loadConfig } from './load.ts';
 import { ConfigError, type Problem } from './problem.ts';
 import type { Environment } from './sources.ts';
+import { stricterRules } from './stricter-rules.ts';
 
 function problemsOf(environment: Environment): readonly Problem[] {
   try {
@@ -62,6 +63,7 @@ describe('an empty environment', () => {
       legacyTimeZone: 'UTC',
       usdToIlsRate: '3.7',
       autoFlagDays: 10,
+      rules: new Set(),
       demo: true,
     });
     expect(config.log.level).toBe('info');
@@ -264,6 +266,27 @@ describe('settings that belong together', () => {
       credentials: undefined,
     });
     expect(loadConfig({ S3_BUCKET_NAME: 'files', CALCULAUD_FILES: 'local' }).files.store.kind).toBe('local');
+  });
+});
+
+describe('the rules beyond those of v1', () => {
+  const rulesOf = (text: string) => [...loadConfig({ CALCULAUD_RULES: text }).organisation.rules];
+
+  test('are none, some, or by one word all', () => {
+    expect(rulesOf('')).toEqual([]);
+    expect(rulesOf(' stage-order, Hierarchy-Rank')).toEqual(['stage-order', 'hierarchy-rank']);
+    expect(rulesOf('strict,stage-order').toSorted()).toEqual([...stricterRules].toSorted());
+  });
+
+  test('are told when one is not known', () => {
+    expect(problemsOf({ CALCULAUD_RULES: 'stage-order,stage-oder' })).toMatchObject([
+      { name: 'CALCULAUD_RULES', expected: expect.stringContaining('value-required, stage-order') },
+    ]);
+  });
+
+  test('are all told in the description of the setting', () => {
+    const description = shown({}, 'CALCULAUD_RULES')?.description;
+    for (const rule of stricterRules) expect(description).toContain(rule);
   });
 });
 

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { expectedRules, ruleWord } from './stricter-rules.ts';
 
 /**
  * A setting is text in the environment; a reader turns it into a value or says what it expected. The message of every
@@ -168,3 +169,5 @@ export const signatureAlgorithms = list(
   `signature algorithms separated by commas, from ${ALGORITHMS.join(', ')}`,
   (value) => ALGORITHMS.find((algorithm) => algorithm === value),
 );
+
+export const rules = list(expectedRules, ruleWord);

@@ -10,6 +10,7 @@ import {
   positiveDecimal,
   postgresUrl,
   proxies,
+  rules,
   secret,
   signatureAlgorithms,
   text,
@@ -198,6 +199,10 @@ export const schema = z.object({
   CALCULAUD_AUTO_FLAG_DAYS: integer(1, 3650).default(10).register(about, {
     description:
       'Days without progress after which a purpose is flagged, where the stage type says nothing else',
+  }),
+  CALCULAUD_RULES: rules.default([]).register(about, {
+    description:
+      'Rules stricter than those of v1: strict for all, or some of value-required, stage-order, status-follows-stages, services-of-type, hierarchy-rank',
   }),
   CALCULAUD_DEMO: boolean
     .default(true)

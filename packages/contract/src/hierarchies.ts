@@ -99,7 +99,7 @@ export const createHierarchy = endpoint({
   permission: 'hierarchies.write',
   body: z.object({ type, name, parent_id: parentId }),
   success: { status: 201, body: hierarchy },
-  errors: [400],
+  errors: [400, 409],
 });
 
 export const updateHierarchy = endpoint({
@@ -111,7 +111,7 @@ export const updateHierarchy = endpoint({
   params,
   body: z.object({ type: type.optional(), name: name.optional(), parent_id: parentId }),
   success: { status: 200, body: hierarchy },
-  errors: [400, 404],
+  errors: [400, 404, 409],
 });
 
 export const deleteHierarchy = endpoint({

@@ -130,7 +130,7 @@ export const updatePurchase = endpoint({
     stages: z.array(oneOrList(stageEdit)).max(1000).nullable().optional(),
   }),
   success: { status: 200, body: purchase, versioned: true },
-  errors: [400, 404, 412],
+  errors: [400, 404, 409, 412],
 });
 
 export const deletePurchase = endpoint({

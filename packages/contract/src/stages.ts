@@ -64,7 +64,7 @@ export const updateStage = endpoint({
     note: text().nullable().optional(),
   }),
   success: { status: 200, body: stageByItself, versioned: true },
-  errors: [400, 404, 412],
+  errors: [400, 404, 409, 412],
 });
 
 export const startStage = endpoint({

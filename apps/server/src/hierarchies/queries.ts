@@ -80,6 +80,13 @@ export async function findNode(tx: Executor, id: number): Promise<Hierarchy | un
   return rows[0];
 }
 
+/** The types that stand directly below the node. */
+export async function childTypes(tx: Executor, id: number): Promise<readonly Pick<Hierarchy, 'type'>[]> {
+  const { rows } = await sql<Pick<Hierarchy, 'type'>>`/* hierarchies.child-types */
+    select distinct type from hierarchy where parent_id = ${id}`.execute(tx);
+  return rows;
+}
+
 /** Whether the node is the other one or stands somewhere below it. */
 export async function isWithin(tx: Executor, id: number, top: number): Promise<boolean> {
   const { rows } = await sql<{ within: boolean }>`/* hierarchies.within */

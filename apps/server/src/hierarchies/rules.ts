@@ -1,4 +1,4 @@
-import type { Hierarchy, HierarchyTree } from '@calculaud/contract/hierarchies';
+import { type Hierarchy, type HierarchyTree, hierarchyTypes } from '@calculaud/contract/hierarchies';
 import { Problem } from '../platform/problem.ts';
 
 /** What fits into the column. */
@@ -15,6 +15,17 @@ export function assertPathFits(length: number): void {
       'path_too_long',
       400,
       `The path would have ${length} characters, of this node or of one below it; at most ${MAXIMUM_PATH} fit`,
+    );
+  }
+}
+
+/** The rule `hierarchy-rank`: what stands below ranks below, by any number of ranks. */
+export function assertRanksBelow(child: Pick<Hierarchy, 'type'>, parent: Pick<Hierarchy, 'type'>): void {
+  if (hierarchyTypes.indexOf(child.type) <= hierarchyTypes.indexOf(parent.type)) {
+    throw new Problem(
+      'wrong_rank',
+      409,
+      `A ${child.type} cannot stand below a ${parent.type}: the ranks are ${hierarchyTypes.join(', ')}, from the top`,
     );
   }
 }

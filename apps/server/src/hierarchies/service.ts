@@ -8,7 +8,7 @@ import { envelope, pageOf } from '../platform/paging.ts';
 import { notFound, Problem, unknownReference } from '../platform/problem.ts';
 import type { Services } from '../platform/services.ts';
 import * as queries from './queries.ts';
-import { assembleTree, assertPathFits, pathBelow } from './rules.ts';
+import { assembleTree, assertPathFits, assertRanksBelow, pathBelow } from './rules.ts';
 
 const TITLE = 'Hierarchy';
 
@@ -48,12 +48,20 @@ export async function getTree(
 
 type NewNode = Pick<Hierarchy, 'type' | 'name'> & { readonly parent_id?: number | null | undefined };
 
-export async function createNode({ db }: Services, context: RequestContext, node: NewNode): Promise<string> {
+export async function createNode(
+  { db, config }: Services,
+  context: RequestContext,
+  node: NewNode,
+): Promise<string> {
   return translateConstraints(siblingOfSameName(node.name), () =>
     transaction(db, actor(context), async (tx) => {
       await queries.lockTree(tx);
       const { type, name, parent_id = null } = node;
-      const path = await pathOf(tx, parent_id, name);
+      const parent = await parentOf(tx, parent_id);
+      if (parent && config.organisation.rules.has('hierarchy-rank')) {
+        assertRanksBelow({ type }, parent);
+      }
+      const path = pathWithin(parent, name);
       return getNode(tx, await queries.insertNode(tx, { type, name, parent_id, path }));
     }),
   );
@@ -62,7 +70,7 @@ export async function createNode({ db }: Services, context: RequestContext, node
 type NodeEdit = { readonly [Member in keyof NewNode]?: NewNode[Member] | undefined };
 
 export async function updateNode(
-  { db }: Services,
+  { db, config }: Services,
   context: RequestContext,
   id: number,
   edit: NodeEdit,
@@ -74,7 +82,11 @@ export async function updateNode(
     if (parent_id !== null && parent_id !== node.parent_id) {
       await assertNoCycle(tx, id, parent_id);
     }
-    const path = await pathOf(tx, parent_id, name);
+    const parent = await parentOf(tx, parent_id);
+    if (config.organisation.rules.has('hierarchy-rank')) {
+      await assertRanks(tx, node, { type, parent });
+    }
+    const path = pathWithin(parent, name);
     await translateConstraints(siblingOfSameName(name), () =>
       queries.updateNode(tx, { id, type, name, parent_id, path }),
     );
@@ -124,11 +136,32 @@ async function assertNoCycle(tx: Executor, id: number, parentId: number): Promis
   }
 }
 
-async function pathOf(tx: Executor, parentId: number | null, name: string): Promise<string> {
+/** Of a node that changes its type or its place; others stay as they were when the rule was chosen. */
+async function assertRanks(
+  tx: Executor,
+  before: Hierarchy,
+  { type, parent }: Pick<Hierarchy, 'type'> & { readonly parent: Hierarchy | undefined },
+): Promise<void> {
+  const retyped = type !== before.type;
+  if (parent && (retyped || parent.id !== before.parent_id)) {
+    assertRanksBelow({ type }, parent);
+  }
+  if (retyped) {
+    for (const child of await queries.childTypes(tx, before.id)) {
+      assertRanksBelow(child, { type });
+    }
+  }
+}
+
+async function parentOf(tx: Executor, parentId: number | null): Promise<Hierarchy | undefined> {
   const parent = parentId === null ? undefined : await queries.findNode(tx, parentId);
   if (parentId !== null && !parent) {
     throw unknownReference('Parent hierarchy', parentId);
   }
+  return parent;
+}
+
+function pathWithin(parent: Hierarchy | undefined, name: string): string {
   const path = pathBelow(parent, name);
   assertPathFits(Array.from(path).length);
   return path;

@@ -17,22 +17,23 @@ export async function getPurchase(
   return rows[0];
 }
 
-/** What the flow rules want to know about a purpose. */
+/** The purpose, and what the flow rules want to know about it. */
 export interface LockedPurpose {
+  readonly id: number;
   readonly service_type_id: number | null;
   readonly hierarchy_id: number | null;
 }
 
 export async function lockPurpose(db: Executor, id: number): Promise<LockedPurpose | undefined> {
   const { rows } = await sql<LockedPurpose>`/* purchases.lock-purpose */
-    select service_type_id, hierarchy_id from purpose where id = ${id} for no key update`.execute(db);
+    select id, service_type_id, hierarchy_id from purpose where id = ${id} for no key update`.execute(db);
   return rows[0];
 }
 
 /** Locks the purpose of the purchase: whoever edits below a purpose does, so that edits come one after the other. */
 export async function lockPurposeOf(db: Executor, purchaseId: number): Promise<LockedPurpose | undefined> {
   const { rows } = await sql<LockedPurpose>`/* purchases.lock-purpose-of */
-    select service_type_id, hierarchy_id from purpose
+    select id, service_type_id, hierarchy_id from purpose
     where id = (select purpose_id from purchase where id = ${purchaseId}) for no key update`.execute(db);
   return rows[0];
 }

@@ -8,6 +8,7 @@ import { actor, type RequestContext } from '../platform/context.ts';
 import { assertUnchanged } from '../platform/etag.ts';
 import { notFound, Problem, unknownReference } from '../platform/problem.ts';
 import type { Services } from '../platform/services.ts';
+import { assertTakesPendingStages } from '../purposes/service.ts';
 import * as queries from './queries.ts';
 import { type Chain, editedChain, rechosenChain } from './rules.ts';
 
@@ -48,13 +49,16 @@ export async function createPurchase(
       if (!purpose) {
         throw unknownReference('Purpose', purpose_id);
       }
+      if (decision.flow_id !== null) {
+        await assertTakesPendingStages(services, tx, purpose_id);
+      }
       return queries.insertPurchase(tx, { purpose_id, budget_source_id, costs, decision });
     }),
   );
   return getPurchase(services, context, id);
 }
 
-const nowhere: queries.LockedPurpose = { service_type_id: null, hierarchy_id: null };
+const nowhere = { service_type_id: null, hierarchy_id: null };
 
 export async function updatePurchase(
   services: Services,
@@ -68,12 +72,14 @@ export async function updatePurchase(
   const { budget_source_id, stages } = body;
   await translateConstraints(referencesOf(body), () =>
     transaction(services.db, actor(context), async (tx) => {
-      await lock(tx, context, id);
+      const purpose = await lock(tx, context, id);
       if (budget_source_id !== undefined) {
         await queries.setBudgetSource(tx, id, budget_source_id);
       }
       if (stages) {
-        await editStages(tx, id, editedChain(stages));
+        const chain = editedChain(stages);
+        await assertTakes(services, tx, purpose.id, chain);
+        await editStages(tx, id, chain);
       }
       // Even an edit that changes nothing touches, as in v1.
       if (budget_source_id !== undefined || stages !== undefined) {
@@ -82,6 +88,17 @@ export async function updatePurchase(
     }),
   );
   return getPurchase(services, context, id);
+}
+
+async function assertTakes(
+  services: Services,
+  tx: Executor,
+  purposeId: number,
+  { add }: Chain,
+): Promise<void> {
+  if (add.length > 0) {
+    await assertTakesPendingStages(services, tx, purposeId);
+  }
 }
 
 async function editStages(tx: Executor, id: number, chain: Chain): Promise<void> {
@@ -177,6 +194,7 @@ export async function rechooseFlow(
         await queries.stagesOf(tx, id),
         await queries.templateOf(tx, decision.flow_id),
       );
+      await assertTakes(services, tx, purpose.id, chain);
       const { stages, removed } = await queries.chainJson(tx, id, chain);
       if (!dry_run) {
         await queries.setFlow(tx, id, decision.flow_id);

@@ -16,13 +16,13 @@ export function assertServicesOnce(lines: readonly { readonly service_id: number
   }
 }
 
-type Status = (typeof purposeStatuses)[number];
+export type Status = (typeof purposeStatuses)[number];
 
 const progress: readonly Status[] = ['IN_PROGRESS', 'SIGNED', 'PARTIALLY_SUPPLIED', 'COMPLETED'];
 
 /** The rule `status-follows-stages`: forward by any number of steps, back by one; complete when no stage is pending. */
-export function assertStatusFollows(from: Status | null, to: Status, pendingStages: number): void {
-  const [before, after] = [from === null ? 0 : progress.indexOf(from), progress.indexOf(to)];
+export function assertStatusFollows(from: Status, to: Status, pendingStages: number): void {
+  const [before, after] = [progress.indexOf(from), progress.indexOf(to)];
   if (after < before - 1) {
     throw new Problem(
       'status_back',
@@ -57,7 +57,7 @@ export interface TypedService {
 
 /** The rule `services-of-type`. A purpose without a service type takes all services. */
 export function assertServicesOfType(
-  type: { readonly id: number; readonly name: string } | null,
+  type: { readonly id: number; readonly name: string } | undefined,
   services: readonly TypedService[],
 ): void {
   const strange = type ? services.filter((service) => service.service_type_id !== type.id) : [];

@@ -11,7 +11,13 @@ import type { Services } from '../platform/services.ts';
 import * as read from './queries/read.ts';
 import { listSummaries } from './queries/summaries.ts';
 import * as write from './queries/write.ts';
-import { assertServicesOnce } from './rules.ts';
+import {
+  assertNotCompleted,
+  assertServicesOfType,
+  assertServicesOnce,
+  assertStatusFollows,
+  type Status,
+} from './rules.ts';
 
 export interface VersionedJson {
   readonly json: string;
@@ -72,6 +78,9 @@ export async function createPurpose(
       if (edit.file_attachment_ids?.length) {
         await write.replaceFiles(tx, inserted, edit.file_attachment_ids);
       }
+      if (edit.contents?.length) {
+        await assertServices(services.config, tx, inserted);
+      }
       return inserted;
     }),
   );
@@ -86,14 +95,18 @@ export async function updatePurpose(
 ): Promise<VersionedJson> {
   await translateConstraints(referencesOf(edit), () =>
     transaction(services.db, actor(context), async (tx) => {
-      await lockUnchanged(tx, context, id);
+      const before = await lockUnchanged(tx, context, id);
       await assertContents(tx, edit);
+      await assertStatus(services.config, tx, id, before.status, edit.status);
       await write.updatePurpose(tx, id, edit);
       if (edit.contents) {
         await write.replaceContents(tx, id, edit.contents);
       }
       if (edit.file_attachment_ids) {
         await write.replaceFiles(tx, id, edit.file_attachment_ids);
+      }
+      if (edit.contents || (edit.service_type_id ?? before.service_type_id) !== before.service_type_id) {
+        await assertServices(services.config, tx, id);
       }
     }),
   );
@@ -115,12 +128,51 @@ export async function statusHistory({ db }: Services, id: number): Promise<strin
   return history;
 }
 
-async function lockUnchanged(tx: Executor, context: RequestContext, id: number): Promise<void> {
-  const version = await write.lockPurpose(tx, id);
-  if (version === undefined) {
+/** For whoever lets a stage below the purpose become pending; the caller has locked the purpose. */
+export async function assertTakesPendingStages(
+  { config }: Services<Executor>,
+  tx: Executor,
+  id: number,
+): Promise<void> {
+  if (config.organisation.rules.has('status-follows-stages')) {
+    const purpose = await write.lockPurpose(tx, id);
+    if (purpose) {
+      assertNotCompleted(id, purpose.status);
+    }
+  }
+}
+
+async function lockUnchanged(
+  tx: Executor,
+  context: RequestContext,
+  id: number,
+): Promise<write.LockedPurpose> {
+  const purpose = await write.lockPurpose(tx, id);
+  if (!purpose) {
     throw notFound('Purpose', id);
   }
-  assertUnchanged(context.ifMatch, version);
+  assertUnchanged(context.ifMatch, purpose.version);
+  return purpose;
+}
+
+async function assertStatus(
+  { organisation }: Services['config'],
+  tx: Executor,
+  id: number,
+  before: Status,
+  after: Status = before,
+): Promise<void> {
+  if (after !== before && organisation.rules.has('status-follows-stages')) {
+    assertStatusFollows(before, after, await write.pendingStages(tx, id));
+  }
+}
+
+/** After the edit is written: what counts is how contents and service type stand together then. */
+async function assertServices({ organisation }: Services['config'], tx: Executor, id: number): Promise<void> {
+  if (organisation.rules.has('services-of-type')) {
+    const type = await write.serviceTypeOf(tx, id);
+    assertServicesOfType(type, await write.lockServicesOf(tx, id));
+  }
 }
 
 async function assertContents(tx: Executor, { contents, file_attachment_ids }: PurposeEdit): Promise<void> {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Executor } from '@calculaud/db/database';
 import { nestedCatalogue } from '../catalog/shapes.ts';
+import type { PlacedStage } from './rules.ts';
 import { stageJson } from './shapes.ts';
 
 export async function getStage(
@@ -23,15 +24,35 @@ export async function lockPurposeOf(db: Executor, stageId: number): Promise<void
     for no key update`.execute(db);
 }
 
+/** What an edit of a stage is judged by. */
+export interface StageState {
+  readonly id: number;
+  readonly purpose_id: number;
+  readonly purchase_id: number;
+  readonly priority: number;
+  readonly version: number;
+  readonly value: string | null;
+  readonly completion_date: string | null;
+  readonly takes_value: boolean;
+  readonly type_name: string;
+}
+
 /** To be called under the lock of the purpose; a statement of its own, so that it sees what others did before. */
-export async function stateOf(
-  db: Executor,
-  id: number,
-): Promise<{ version: number; takes_value: boolean; type_name: string } | undefined> {
-  const { rows } = await sql<{ version: number; takes_value: boolean; type_name: string }>`/* stages.state */
-    select s.version, t.value_required as takes_value, t.name as type_name
-    from stage s join stage_type t on t.id = s.stage_type_id where s.id = ${id}`.execute(db);
+export async function stateOf(db: Executor, id: number): Promise<StageState | undefined> {
+  const { rows } = await sql<StageState>`/* stages.state */
+    select s.id, p.purpose_id, s.purchase_id, s.priority, s.version, s.value, s.completion_date::text,
+      t.value_required as takes_value, t.name as type_name
+    from stage s join purchase p on p.id = s.purchase_id join stage_type t on t.id = s.stage_type_id
+    where s.id = ${id}`.execute(db);
   return rows[0];
+}
+
+/** The chain that a stage stands in, under the same lock. */
+export async function chainOf(db: Executor, purchaseId: number): Promise<readonly PlacedStage[]> {
+  const { rows } = await sql<PlacedStage>`/* stages.chain */
+    select id, priority, completion_date::text from stage where purchase_id = ${purchaseId}
+    order by priority, id`.execute(db);
+  return rows;
 }
 
 export interface StageValues {

@@ -1,10 +1,11 @@
 import { sql } from 'kysely';
 import type { Executor } from '@calculaud/db/database';
+import type { Status, TypedService } from '../rules.ts';
 
 export interface PurposeValues {
   readonly description?: string | null | undefined;
   readonly comments?: string | null | undefined;
-  readonly status?: string | undefined;
+  readonly status?: Status | undefined;
   readonly expected_delivery?: string | null | undefined;
   readonly hierarchy_id?: number | null | undefined;
   readonly supplier_id?: number | null | undefined;
@@ -49,11 +50,43 @@ export async function updatePurpose(db: Executor, id: number, values: PurposeVal
   }
 }
 
-/** Locks the purpose for an edit of it or of what belongs to it, and answers its version. */
-export async function lockPurpose(db: Executor, id: number): Promise<number | undefined> {
-  const { rows } = await sql<{ version: number }>`/* purposes.lock */
-    select version from purpose where id = ${id} for no key update`.execute(db);
-  return rows[0]?.version;
+export interface LockedPurpose {
+  readonly version: number;
+  readonly status: Status;
+  readonly service_type_id: number | null;
+}
+
+/** Locks the purpose for an edit of it or of what belongs to it. */
+export async function lockPurpose(db: Executor, id: number): Promise<LockedPurpose | undefined> {
+  const { rows } = await sql<LockedPurpose>`/* purposes.lock */
+    select version, status, service_type_id from purpose where id = ${id} for no key update`.execute(db);
+  return rows[0];
+}
+
+/** Under the lock of the purpose; a statement of its own, so that it sees what others did before. */
+export async function pendingStages(db: Executor, id: number): Promise<number> {
+  const { rows } = await sql<{ pending: number }>`/* purposes.pending-stages */
+    select count(*)::integer as pending from stage s join purchase p on p.id = s.purchase_id
+    where p.purpose_id = ${id} and s.completion_date is null`.execute(db);
+  return rows[0]?.pending ?? 0;
+}
+
+export async function serviceTypeOf(
+  db: Executor,
+  id: number,
+): Promise<{ id: number; name: string } | undefined> {
+  const { rows } = await sql<{ id: number; name: string }>`/* purposes.service-type */
+    select t.id, t.name from purpose o join service_type t on t.id = o.service_type_id
+    where o.id = ${id}`.execute(db);
+  return rows[0];
+}
+
+/** The services of the contents, locked: none of them gets another type meanwhile. */
+export async function lockServicesOf(db: Executor, id: number): Promise<readonly TypedService[]> {
+  const { rows } = await sql<TypedService>`/* purposes.lock-services */
+    select s.name, s.service_type_id from purpose_content c join service s on s.id = c.service_id
+    where c.purpose_id = ${id} order by c.id for share of s`.execute(db);
+  return rows;
 }
 
 export async function deletePurpose(db: Executor, id: number): Promise<void> {
