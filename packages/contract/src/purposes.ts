@@ -139,6 +139,11 @@ export const exportPurposes = endpoint({
     raw: boolean().default(false),
     /** Begins with a byte-order mark, so that spreadsheets read Hebrew. */
     bom: boolean().default(false),
+    /**
+     * `aligned`: every cell about purchases has one line per purchase, `–` where there is nothing; stages have the names
+     * that people read; further columns tell flag, authority, budget sources, and costs by currency.
+     */
+    layout: oneOf(['v1', 'aligned']).default('v1'),
   }),
   success: { status: 200, mediaType: 'text/csv; charset=utf-8' },
 });
