@@ -1,13 +1,11 @@
 import { z } from 'zod';
+import { datedQuery, liveQuery } from './analytics-filters.ts';
 import { endpoint } from './endpoint.ts';
-import { day, id, oneOf, repeated } from './input.ts';
+import { oneOf } from './input.ts';
 import * as out from './output.ts';
 import { purposeStatuses } from './purposes.ts';
 
 /** The ten figures of the dashboard. "Live" is every status but COMPLETED; days are those of the organisation's zone. */
-
-const serviceTypes = { service_type_id: repeated(id()) };
-const dates = { start_date: day().optional(), end_date: day().optional() };
 
 const count = z.int();
 /** With two decimals. */
@@ -16,15 +14,15 @@ const averageDays = z.number();
 const live = {
   method: 'GET',
   permission: 'analytics.read',
-  query: z.object(serviceTypes),
+  query: liveQuery,
   description:
-    'As of now: the only filter is service_type_id (of the purpose); dates and other parameters are not looked at.',
+    'As of now, filtered by service_type_id (of the purpose). Dates are looked at with `apply_dates=true` only: then they are those of the creation of the purpose.',
 } as const;
 
 const dated = {
   method: 'GET',
   permission: 'analytics.read',
-  query: z.object({ ...dates, ...serviceTypes }),
+  query: datedQuery,
 } as const;
 
 const serviceTypeCount = z.object({
@@ -143,9 +141,9 @@ const amounts = z
     ils: out.money,
     support_usd: out.money,
     available_usd: out.money,
-    /** All dollars, and all shekels at the configured rate. */
+    /** All dollars, and all shekels at the configured rate, or those of their days. */
     total_usd: out.money,
-    /** All shekels, and all dollars at the configured rate. */
+    /** All shekels, and all dollars at the configured rate, or those of their days. */
     total_ils: out.money,
     /**
      * Sums in any further currency of the installation. Those that are dollars or shekels by their ISO code are part of
@@ -155,15 +153,22 @@ const amounts = z
   })
   .meta({ id: 'CostAmounts' });
 
-const costDates =
-  'The dates are those of the creation of the purpose; service_type_id is that of the purpose.';
+const costs = {
+  ...dated,
+  query: z.object({
+    ...datedQuery.shape,
+    /** `dated` converts each cost at the exchange rate of the day on which its purpose was created. */
+    rates: oneOf(['configured', 'dated']).default('configured'),
+  }),
+  description:
+    'The dates are those of the creation of the purpose; service_type_id is that of the purpose. With `rates=dated` days before the first known exchange rate have the configured one.',
+} as const;
 
 export const costsByServiceType = endpoint({
-  ...dated,
+  ...costs,
   id: 'analytics.costs-by-service-type',
   path: '/analytics/costs/distribution/by-service-type',
   summary: 'Costs by service type of the purpose',
-  description: costDates,
   success: {
     status: 200,
     body: z
@@ -177,11 +182,10 @@ export const costsByServiceType = endpoint({
 });
 
 export const costsByBudgetSource = endpoint({
-  ...dated,
+  ...costs,
   id: 'analytics.costs-by-budget-source',
   path: '/analytics/costs/distribution/by-budget-source',
   summary: 'Costs by budget source of the purchase',
-  description: costDates,
   success: {
     status: 200,
     body: z
@@ -200,7 +204,8 @@ export const purposeProcessingTimes = endpoint({
   path: '/analytics/purposes/processing-times',
   summary: 'Days from the first completed emf_id stage to the last change to COMPLETED, by service type',
   description:
-    'Counts purchases: a purpose with two of them counts twice, and distinct_purposes says how many purposes they are. The dates are those of the change to COMPLETED.',
+    'Counts purchases: a purpose with two of them counts twice, and distinct_purposes says how many purposes they are. With `count=purposes` each purpose that is COMPLETED now counts once, from the first form of all its purchases; those that end before it are left out. The dates are those of the change to COMPLETED.',
+  query: z.object({ ...datedQuery.shape, count: oneOf(['purchases', 'purposes']).default('purchases') }),
   success: {
     status: 200,
     body: z
@@ -212,7 +217,7 @@ export const purposeProcessingTimes = endpoint({
             max_processing_days: z.int(),
           }),
         ),
-        /** How many purchases: the name is v1's. */
+        /** How many purchases: the name is v1's. With `count=purposes` it is true. */
         total_purposes: count,
         distinct_purposes: count,
       })
@@ -226,7 +231,8 @@ export const stageProcessingTimes = endpoint({
   path: '/analytics/stages/processing-times',
   summary: 'Days that stages took since the level before them was complete, by stage type and service type',
   description:
-    'The dates are those of the creation of the purpose. service_type_id filters the breakdown; the overall figures are of all purposes. Stages dated before the level before them are left out.',
+    'The dates are those of the creation of the purpose. service_type_id filters the breakdown; the overall figures are of all purposes, and with `population=same` of those that the breakdown counts. Stages dated before the level before them are left out.',
+  query: z.object({ ...datedQuery.shape, population: oneOf(['all', 'same']).default('all') }),
   success: {
     status: 200,
     body: z

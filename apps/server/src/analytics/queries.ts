@@ -47,18 +47,26 @@ function within(column: string, { start_date, end_date, timeZone }: Filter): Raw
   ];
 }
 
-const live = sql`o.status <> 'COMPLETED'`;
+/** The comment that names a statement about what is live; without dates one plan serves all. */
+function liveName(name: string, { start_date, end_date }: Filter): RawBuilder<unknown> {
+  return sql.raw(`/* analytics.${name}${start_date || end_date ? ';' : ''} */`);
+}
+
+/** Live purposes `o` of the filter. */
+function live(filter: Filter): RawBuilder<unknown>[] {
+  return [
+    sql`o.status <> 'COMPLETED'`,
+    ...ofServiceTypes('o.service_type_id', filter.service_type_id),
+    ...within('o.creation_time', filter),
+  ];
+}
 
 /** A. */
-export function serviceTypesDistribution(db: Executor, ids: Filter['service_type_id']): Promise<string> {
-  const matches = all([
-    live,
-    sql`o.service_type_id is not null`,
-    ...ofServiceTypes('o.service_type_id', ids),
-  ]);
+export function serviceTypesDistribution(db: Executor, filter: Filter): Promise<string> {
+  const matches = all([...live(filter), sql`o.service_type_id is not null`]);
   return answer(
     db,
-    sql`/* analytics.service-types */ ${data(sql`
+    sql`${liveName('service-types', filter)} ${data(sql`
       select t.id, t.name, n.count
       from (select o.service_type_id, count(*) from purpose o where ${matches} group by o.service_type_id) n
       join service_type t on t.id = n.service_type_id
@@ -67,24 +75,21 @@ export function serviceTypesDistribution(db: Executor, ids: Filter['service_type
 }
 
 /** B. */
-export function statusesDistribution(db: Executor, ids: Filter['service_type_id']): Promise<string> {
-  const matches = all([live, ...ofServiceTypes('o.service_type_id', ids)]);
+export function statusesDistribution(db: Executor, filter: Filter): Promise<string> {
+  const matches = all(live(filter));
   return answer(
     db,
-    sql`/* analytics.statuses */ ${data(sql`
+    sql`${liveName('statuses', filter)} ${data(sql`
       select o.status, count(*) from purpose o where ${matches} group by o.status order by count(*) desc, o.status`)}`,
   );
 }
 
 /** C. */
-export function pendingAuthoritiesDistribution(
-  db: Executor,
-  ids: Filter['service_type_id'],
-): Promise<string> {
-  const matches = all([live, ...ofServiceTypes('o.service_type_id', ids)]);
+export function pendingAuthoritiesDistribution(db: Executor, filter: Filter): Promise<string> {
+  const matches = all(live(filter));
   return answer(
     db,
-    sql`/* analytics.pending-authorities */ ${data(sql`
+    sql`${liveName('pending-authorities', filter)} ${data(sql`
       select a.id as authority_id, coalesce(a.name, 'No Pending Authority') as authority_name, n.count
       from (
         select o.pending_authority_id, count(*) from purpose o where ${matches} group by o.pending_authority_id
@@ -94,14 +99,15 @@ export function pendingAuthoritiesDistribution(
 }
 
 /** D. */
-export function pendingStagesDistribution(db: Executor, ids: Filter['service_type_id']): Promise<string> {
+export function pendingStagesDistribution(db: Executor, filter: Filter): Promise<string> {
   const matches = all([
     sql`a.is_live and a.service_type_id is not null and a.waiting_stage_type_ids is not null`,
-    ...ofServiceTypes('a.service_type_id', ids),
+    ...ofServiceTypes('a.service_type_id', filter.service_type_id),
+    ...within('a.created_at', filter),
   ]);
   return answer(
     db,
-    sql`/* analytics.pending-stages */
+    sql`${liveName('pending-stages', filter)}
       with waiting as (
         select service_type_id, stage_type_id, count(*)
         from (
@@ -164,21 +170,28 @@ export function serviceQuantities(db: Executor, filter: Filter): Promise<string>
   );
 }
 
+export interface Conversion {
+  /** Shekels per dollar, where `dated` has none. */
+  readonly rate: string;
+  /** Each cost at the exchange rate of the day on which its purpose was created. */
+  readonly dated: boolean;
+}
+
 /** G. */
-export function costsByServiceType(db: Executor, filter: Filter, rate: string): Promise<string> {
-  return costs(db, filter, rate, 'service_type');
+export function costsByServiceType(db: Executor, filter: Filter, conversion: Conversion): Promise<string> {
+  return costs(db, filter, conversion, 'service_type');
 }
 
 /** H. */
-export function costsByBudgetSource(db: Executor, filter: Filter, rate: string): Promise<string> {
-  return costs(db, filter, rate, 'budget_source');
+export function costsByBudgetSource(db: Executor, filter: Filter, conversion: Conversion): Promise<string> {
+  return costs(db, filter, conversion, 'budget_source');
 }
 
 /** The table is that of the groups, and the stem of the names of their id and name. */
 function costs(
   db: Executor,
   filter: Filter,
-  rate: string,
+  { rate, dated }: Conversion,
   table: 'service_type' | 'budget_source',
 ): Promise<string> {
   const group = sql.ref(`a.${table}_id`);
@@ -186,6 +199,9 @@ function costs(
     ...within('a.created_at', filter),
     ...ofServiceTypes('a.service_type_id', filter.service_type_id),
   ]);
+  // Days are told apart only where they matter.
+  const day = dated ? sql`, (a.created_at at time zone ${filter.timeZone})::date as day` : sql``;
+  const byDay = dated ? sql`, day` : sql``;
   const usd = sql`coalesce(sum(amount) filter (where iso_code = 'USD'), 0)`;
   const ils = sql`coalesce(sum(amount) filter (where iso_code = 'ILS'), 0)`;
   const of = (currency: string) =>
@@ -194,24 +210,25 @@ function costs(
     db,
     sql`/* analytics.costs; */
       with usual as (
-        select ${group} as id, sum(a.ils) as ils, sum(a.support_usd) as support_usd, sum(a.available_usd) as available_usd
-        from analytics_purchase a where ${matches} group by ${group}
+        select ${group} as id${day}, sum(a.ils) as ils, sum(a.support_usd) as support_usd, sum(a.available_usd) as available_usd
+        from analytics_purchase a where ${matches} group by ${group}${byDay}
       ), money as (
-        select u.id, m.*
+        select u.id${byDay}, m.*
         from usual u cross join lateral (values ('ILS', 'ILS', u.ils), ('SUPPORT_USD', 'USD', u.support_usd),
           ('AVAILABLE_USD', 'USD', u.available_usd)) m (currency, iso_code, amount)
         where m.amount is not null
         union all
-        select ${group}, c.currency, k.iso_code, sum(c.amount)
+        select ${group}${day}, c.currency, k.iso_code, sum(c.amount)
         from cost c join analytics_purchase a on a.purchase_id = c.purchase_id join currency k on k.code = c.currency
         where c.currency not in ('ILS', 'SUPPORT_USD', 'AVAILABLE_USD') and ${matches}
-        group by ${group}, c.currency, k.iso_code
-      ), total as (
-        select id, ${usd} + ${ils} / ${rate}::numeric as usd, ${ils} + ${usd} * ${rate}::numeric as ils,
+        group by ${group}${byDay}, c.currency, k.iso_code
+      ), ${dated ? convertedByDay(rate) : sql``} total as (
+        select id, ${dated ? sql`sum(in_usd)` : sql`${usd} + ${ils} / ${rate}::numeric`} as usd,
+          ${dated ? sql`sum(in_ils)` : sql`${ils} + ${usd} * ${rate}::numeric`} as ils,
           ${of('ILS')} as own_ils, ${of('SUPPORT_USD')} as support_usd, ${of('AVAILABLE_USD')} as available_usd,
           coalesce(json_agg(json_build_object('currency', currency, 'amount', amount::float8) order by currency)
             filter (where currency not in ('ILS', 'SUPPORT_USD', 'AVAILABLE_USD')), '[]') as other
-        from money group by id
+        from ${dated ? sql`converted` : sql`money`} group by id
       ) ${data(sql`
       select g.id as ${sql.ref(`${table}_id`)}, coalesce(g.name, 'Unknown') as ${sql.ref(`${table}_name`)},
         json_build_object('ils', t.own_ils, 'support_usd', t.support_usd, 'available_usd', t.available_usd,
@@ -221,8 +238,29 @@ function costs(
   );
 }
 
+/** `converted`: the rows of `money` without their days, with what they were worth on them. The rate is looked up per day. */
+function convertedByDay(rate: string): RawBuilder<unknown> {
+  return sql`
+    day_rate as (
+      select d.day, coalesce((
+        select e.rate from exchange_rate e
+        where e.currency = 'USD' and e.base = 'ILS' and e.valid_from <= d.day order by e.valid_from desc limit 1
+      ), ${rate}::numeric) as rate
+      from (select distinct day from money) d
+    ), converted as (
+      select m.id, m.currency, m.iso_code, sum(m.amount) as amount,
+        sum(case m.iso_code when 'USD' then m.amount when 'ILS' then m.amount / r.rate else 0 end) as in_usd,
+        sum(case m.iso_code when 'USD' then m.amount * r.rate when 'ILS' then m.amount else 0 end) as in_ils
+      from money m join day_rate r using (day) group by m.id, m.currency, m.iso_code
+    ),`;
+}
+
 /** I. */
-export function purposeProcessingTimes(db: Executor, filter: Filter): Promise<string> {
+export function purposeProcessingTimes(
+  db: Executor,
+  filter: Filter,
+  count: 'purchases' | 'purposes',
+): Promise<string> {
   const matches = all([
     sql`a.closed_at is not null and a.form_completed_on is not null and a.service_type_id is not null`,
     ...within('a.closed_at', filter),
@@ -237,8 +275,9 @@ export function purposeProcessingTimes(db: Executor, filter: Filter): Promise<st
         from (
           select a.service_type_id, a.purpose_id,
             (a.closed_at at time zone ${filter.timeZone})::date - a.form_completed_on as days
-          from analytics_purchase a where ${matches}
-        ) purchase
+          from ${count === 'purposes' ? completedPurposes : sql`analytics_purchase`} a where ${matches}
+        ) row
+        ${count === 'purposes' ? sql`where days >= 0` : sql``}
         group by service_type_id
       )
       select json_build_object(
@@ -251,11 +290,20 @@ export function purposeProcessingTimes(db: Executor, filter: Filter): Promise<st
   );
 }
 
+/** One row per purpose that is COMPLETED now, with the earliest form of its purchases. */
+const completedPurposes = sql`(
+  select purpose_id, service_type_id, closed_at, min(form_completed_on) as form_completed_on
+  from analytics_purchase where not is_live group by purpose_id, service_type_id, closed_at)`;
+
 /**
  * J. Months that lie in the range as a whole are counted already; the days before and after them are counted here. A
  * range without a whole month has only days before.
  */
-export function stageProcessingTimes(db: Executor, filter: Filter): Promise<string> {
+export function stageProcessingTimes(
+  db: Executor,
+  filter: Filter,
+  population: 'all' | 'same',
+): Promise<string> {
   const { start_date, end_date, timeZone } = filter;
   const since = start_date ? startOf(start_date, 0, timeZone) : sql`'-infinity'::timestamptz`;
   const until = end_date ? startOf(end_date, 1, timeZone) : sql`'infinity'::timestamptz`;
@@ -291,7 +339,8 @@ export function stageProcessingTimes(db: Executor, filter: Filter): Promise<stri
         from (${daysBetween('since', 'first')} union all ${daysBetween('last', 'until')}) edge
         group by stage_type_id, service_type_id
       ), overall as (
-        select stage_type_id, sum(count) as count, sum(days) as days, min(min), max(max) from cell group by stage_type_id
+        select stage_type_id, sum(count) as count, sum(days) as days, min(min), max(max) 
+        from cell c ${population === 'same' ? sql`where ${shown}` : sql``} group by stage_type_id
       ), of_service_type as (
         select stage_type_id, service_type_id, sum(count) as count, sum(days) as days, min(min), max(max)
         from cell c where ${shown} group by stage_type_id, service_type_id
