@@ -213,8 +213,11 @@ export const deletePurpose = endpoint({
   method: 'DELETE',
   path: '/purposes/{purpose_id}',
   summary: 'Delete a purpose with its purchases, stages and costs',
+  description:
+    'Its files stay, as in v1. With `delete_files=true` those go that no other purpose and no supplier uses.',
   permission: 'purposes.write',
   params,
+  query: z.object({ delete_files: boolean().default(false) }),
   success: { status: 204 },
   errors: [404, 412],
 });

@@ -162,6 +162,64 @@ test('deleting a purpose leaves its files, which the list of unused ones then sh
   expect(list.json()).toMatchObject({ items: [{ id: file.id }], total: 1 });
 });
 
+test('deleting a purpose takes its files along on request, save those that something else uses', async () => {
+  const { one, other, file } = await shared();
+  const [own, second, icon] = [
+    await server.stored({ filename: 'own' }, `/purposes/${one.id}/files`),
+    await server.stored({ filename: 'second' }, `/purposes/${one.id}/files`),
+    await server.stored({ filename: 'icon' }, `/purposes/${one.id}/files`),
+  ];
+  (await server.post('/suppliers/', { name: 'Takes an icon', file_icon_id: icon.id })).as(suppliers.create);
+  const etag = await etagOf(other.id);
+  expect((await server.delete(`/purposes/${one.id}?delete_files=true`)).status).toBe(204);
+  expect((await server.get(`/purposes/${one.id}`)).status).toBe(404);
+  expect([await exists(own), await exists(second)]).toEqual([false, false]);
+  expect([await exists(file), await exists(icon)]).toEqual([true, true]);
+  expect((await server.purpose(other.id)).file_attachments.map(({ id }) => id)).toEqual([file.id]);
+  expect(await etagOf(other.id)).toBe(etag);
+  await server.sweep();
+  expect(server.objects()).not.toContain(own.s3_key);
+  expect(server.objects()).not.toContain(second.s3_key);
+  expect(server.objects()).toEqual(expect.arrayContaining([file.s3_key, icon.s3_key]));
+});
+
+test('a refused deletion of a purpose leaves its files', async () => {
+  const { id } = await server.newPurpose();
+  const file = await server.stored({ filename: 'kept' }, `/purposes/${id}/files`);
+  const response = await server.delete(`/purposes/${id}?delete_files=true`, {
+    headers: { 'if-match': '"999"' },
+  });
+  expect(response.status).toBe(412);
+  expect(await exists(file)).toBe(true);
+  expect((await server.delete('/purposes/2147483647?delete_files=true')).status).toBe(404);
+});
+
+test('of two purposes that are deleted at the same time the last one takes a shared file along', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    const { one, other, file } = await shared();
+    const answers = await Promise.all(
+      [one, other].map(({ id }) => server.delete(`/purposes/${id}?delete_files=true`)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([204, 204]);
+    expect(await exists(file)).toBe(false);
+  }
+});
+
+test('a file that is linked while the purpose it belongs to is deleted is either linked or gone, never half', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    const one = await server.newPurpose();
+    const file = await server.stored({ filename: 'shared' }, `/purposes/${one.id}/files`);
+    const other = await server.newPurpose();
+    const [linked, deleted] = await Promise.all([
+      link(other.id, file),
+      server.delete(`/purposes/${one.id}?delete_files=true`),
+    ]);
+    expect(deleted.status).toBe(204);
+    expect([200, 400]).toContain(linked.status);
+    expect(await exists(file)).toBe(linked.status === 200);
+  }
+});
+
 test('what an upload that died has left is swept after a day, and not before', async () => {
   // The server died after the object was stored, before its row was.
   const key = 'died.bin';

@@ -125,6 +125,33 @@ export async function lockUses(
   return rows[0] ?? { purposes: [], icon: false };
 }
 
+/** Locks the files of the purpose, so that nobody links them meanwhile. */
+export async function lockFilesOf(tx: Executor, purposeId: number): Promise<readonly number[]> {
+  const { rows } = await sql<{ id: number }>`/* files.lock_of_purpose */
+    select id from file_attachment
+    where id in (select file_attachment_id from purpose_file_attachment where purpose_id = ${purposeId})
+    order by id for update`.execute(tx);
+  return rows.map(({ id }) => id);
+}
+
+/** Deletes those of the files that nothing but the purpose uses. A statement of its own: it sees who linked them before. */
+export async function deleteUnusedBeside(
+  tx: Executor,
+  purposeId: number,
+  ids: readonly number[],
+): Promise<void> {
+  await sql`/* files.delete_unused_beside */
+    with gone as (
+      delete from file_attachment f
+      where id = any(${ids}::integer[])
+        and not exists (select from purpose_file_attachment l where l.file_attachment_id = f.id and l.purpose_id <> ${purposeId})
+        and not exists (select from supplier s where s.file_icon_id = f.id)
+      returning s3_key
+    )
+    insert into object_removal (s3_key, due_at) select s3_key, now() from gone
+    on conflict (s3_key) do update set due_at = excluded.due_at`.execute(tx);
+}
+
 export async function linkFile(tx: Executor, purposeId: number, id: number): Promise<void> {
   await sql`/* files.link */ insert into purpose_file_attachment (purpose_id, file_attachment_id)
     values (${purposeId}, ${id})`.execute(tx);

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import type { Executor } from '@calculaud/db/database';
 import { transaction } from '@calculaud/db/transaction';
 import { translateConstraints } from '../platform/constraints.ts';
 import { actor, type RequestContext } from '../platform/context.ts';
@@ -93,6 +94,14 @@ export async function deleteFile(services: Services, context: RequestContext, id
       }
     }),
   );
+}
+
+/** Deletes, within the caller's transaction, the files that the purpose shows and nothing else uses. */
+export async function deleteFilesOnlyOf(tx: Executor, purposeId: number): Promise<void> {
+  const ids = await queries.lockFilesOf(tx, purposeId);
+  if (ids.length > 0) {
+    await queries.deleteUnusedBeside(tx, purposeId, ids);
+  }
 }
 
 /** Deletes the file that the purpose shows; `onlyHere` leaves it to the others that use it. */

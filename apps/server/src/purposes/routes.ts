@@ -27,8 +27,11 @@ export function purposesRoutes(router: Router, services: Services): void {
   router.handle(contract.updatePurpose, async ({ params, body }, context) =>
     purposes.updatePurpose(services, context, params.purpose_id, body),
   );
-  router.handle(contract.deletePurpose, async ({ params }, context) => {
-    await purposes.deletePurpose(services, context, params.purpose_id);
+  router.handle(contract.deletePurpose, async ({ params, query }, context) => {
+    await purposes.deletePurpose(services, context, {
+      id: params.purpose_id,
+      deleteFiles: query.delete_files,
+    });
     return undefined;
   });
   router.handle(contract.purposeStatusHistory, async ({ params }) => ({

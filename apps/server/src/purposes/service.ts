@@ -1,7 +1,7 @@
 import type { PurposeFilters } from '@calculaud/contract/purposes';
 import type { Executor } from '@calculaud/db/database';
 import { transaction } from '@calculaud/db/transaction';
-import { fileLinks } from '../files/service.ts';
+import { deleteFilesOnlyOf, fileLinks } from '../files/service.ts';
 import { translateConstraints } from '../platform/constraints.ts';
 import { actor, type RequestContext } from '../platform/context.ts';
 import { assertUnchanged } from '../platform/etag.ts';
@@ -113,9 +113,17 @@ export async function updatePurpose(
   return getPurpose(services, context, id);
 }
 
-export async function deletePurpose(services: Services, context: RequestContext, id: number): Promise<void> {
+/** `deleteFiles` takes along the files that nothing else uses. */
+export async function deletePurpose(
+  services: Services,
+  context: RequestContext,
+  { id, deleteFiles }: { readonly id: number; readonly deleteFiles: boolean },
+): Promise<void> {
   await transaction(services.db, actor(context), async (tx) => {
     await lockUnchanged(tx, context, id);
+    if (deleteFiles) {
+      await deleteFilesOnlyOf(tx, id);
+    }
     await write.deletePurpose(tx, id);
   });
 }
