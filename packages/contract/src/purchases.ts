@@ -144,6 +144,17 @@ export const deletePurchase = endpoint({
   errors: [404, 412],
 });
 
+export const restorePurchase = endpoint({
+  id: 'purchases.restore',
+  method: 'POST',
+  path: '/purchases/{purchase_id}/restore',
+  summary: 'Bring a deleted purchase back, with its stages and costs, under the ids they had',
+  permission: 'purchases.write',
+  params,
+  success: { status: 200, body: purchase, versioned: true },
+  errors: [404, 409],
+});
+
 export const replaceCosts = endpoint({
   id: 'purchases.replace-costs',
   method: 'PUT',

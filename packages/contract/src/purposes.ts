@@ -222,6 +222,43 @@ export const deletePurpose = endpoint({
   errors: [404, 412],
 });
 
+export const deletedPurposes = endpoint({
+  id: 'purposes.deleted',
+  method: 'GET',
+  path: '/purposes/deleted',
+  summary: 'The purposes that were deleted and can be restored, the last one first',
+  permission: 'purposes.read',
+  query: z.object(paging),
+  success: {
+    status: 200,
+    body: out.page(
+      z
+        .object({
+          id: out.id,
+          description: z.string().nullable(),
+          deleted_at: out.dateTime,
+          deleted_by: z.string().nullable(),
+        })
+        .meta({ id: 'DeletedPurpose' }),
+    ),
+  },
+});
+
+export const restorePurpose = endpoint({
+  id: 'purposes.restore',
+  method: 'POST',
+  path: '/purposes/{purpose_id}/restore',
+  summary:
+    'Bring a deleted purpose back, with its purchases, stages, costs, contents, history and links to files',
+  description:
+    'Everything has its old id. 409 names what it refers to and was deleted since; deleted budget sources and flows ' +
+    'are left empty, links to deleted files are left out.',
+  permission: 'purposes.write',
+  params,
+  success: { status: 200, body: purpose, versioned: true },
+  errors: [404, 409],
+});
+
 export const purposeStatusHistory = endpoint({
   id: 'purposes.status-history',
   method: 'GET',

@@ -21,6 +21,9 @@ export function purchasesRoutes(router: Router, services: Services): void {
     await purchases.deletePurchase(services, context, params.purchase_id);
     return undefined;
   });
+  router.handle(contract.restorePurchase, async ({ params }, context) =>
+    purchases.restorePurchase(services, context, params.purchase_id),
+  );
   router.handle(contract.replaceCosts, async ({ params, body }, context) =>
     purchases.replaceCosts(services, context, params.purchase_id, body.costs),
   );

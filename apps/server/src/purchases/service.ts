@@ -1,6 +1,7 @@
 import type { StageEdit } from '@calculaud/contract/purchases';
 import type { Executor } from '@calculaud/db/database';
 import { transaction } from '@calculaud/db/transaction';
+import { bringBack, findDeletion, hasPendingStages, purposeOfPurchase } from '../audit/service.ts';
 import { assertUsable } from '../currencies/service.ts';
 import { chooseFlow } from '../flow-rules/service.ts';
 import { translateConstraints } from '../platform/constraints.ts';
@@ -126,6 +127,29 @@ export async function deletePurchase(services: Services, context: RequestContext
     await lock(tx, context, id);
     await queries.deletePurchase(tx, id);
   });
+}
+
+export async function restorePurchase(
+  services: Services,
+  context: RequestContext,
+  id: number,
+): Promise<VersionedJson> {
+  await transaction(services.db, actor(context), async (tx) => {
+    const deletion = await findDeletion(tx, 'purchase', id);
+    const purposeId = await purposeOfPurchase(tx, deletion);
+    if (!(await queries.lockPurpose(tx, purposeId))) {
+      throw new Problem(
+        'reference_gone',
+        409,
+        `Purchase with ID ${id} cannot be restored: its purpose with ID ${purposeId} is deleted. Restore that first`,
+      );
+    }
+    if (await hasPendingStages(tx, deletion)) {
+      await assertTakesPendingStages(services, tx, purposeId);
+    }
+    await bringBack(tx, deletion);
+  });
+  return getPurchase(services, context, id);
 }
 
 export async function replaceCosts(

@@ -34,6 +34,12 @@ export function purposesRoutes(router: Router, services: Services): void {
     });
     return undefined;
   });
+  router.handle(contract.deletedPurposes, async ({ query }) => ({
+    json: await purposes.listDeleted(services, query),
+  }));
+  router.handle(contract.restorePurpose, async ({ params }, context) =>
+    purposes.restorePurpose(services, context, params.purpose_id),
+  );
   router.handle(contract.purposeStatusHistory, async ({ params }) => ({
     json: await purposes.statusHistory(services, params.purpose_id),
   }));

@@ -1,6 +1,7 @@
 import type { PurposeFilters } from '@calculaud/contract/purposes';
 import type { Executor } from '@calculaud/db/database';
 import { transaction } from '@calculaud/db/transaction';
+import { bringBack, deletedPurposes, findDeletion } from '../audit/service.ts';
 import { deleteFilesOnlyOf, fileLinks } from '../files/service.ts';
 import { translateConstraints } from '../platform/constraints.ts';
 import { actor, type RequestContext } from '../platform/context.ts';
@@ -126,6 +127,24 @@ export async function deletePurpose(
     }
     await write.deletePurpose(tx, id);
   });
+}
+
+export async function listDeleted(
+  { db, config }: Services,
+  query: { readonly page: number; readonly limit?: number | undefined },
+): Promise<string> {
+  return deletedPurposes(db, pageOf(query, config.paging));
+}
+
+export async function restorePurpose(
+  services: Services,
+  context: RequestContext,
+  id: number,
+): Promise<VersionedJson> {
+  await transaction(services.db, actor(context), async (tx) => {
+    await bringBack(tx, await findDeletion(tx, 'purpose', id));
+  });
+  return getPurpose(services, context, id);
 }
 
 export async function statusHistory({ db }: Services, id: number): Promise<string> {

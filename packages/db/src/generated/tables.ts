@@ -65,6 +65,7 @@ export interface AuditEntryTable {
   entity_id: number;
   before: unknown;
   after: unknown;
+  transaction_id: Generated<BigInteger | null>;
 }
 
 export interface BudgetSourceTable {
