@@ -1,6 +1,6 @@
 import * as analytics from '@calculaud/contract/analytics';
 import { createPurchase } from '@calculaud/contract/purchases';
-import { getPurpose, listPurposes } from '@calculaud/contract/purposes';
+import { getPurpose, listPurposes, summarizePurposes } from '@calculaud/contract/purposes';
 import { updateStage } from '@calculaud/contract/stages';
 import type { Request } from './client.ts';
 import { SEARCHES } from './dataset.ts';
@@ -13,6 +13,8 @@ export interface Case {
   /** The next request of this kind. */
   readonly request: () => Request;
 }
+
+type Parameters = Readonly<Record<string, string>>;
 
 const PREFIX = '/api/v1';
 const documentedSorts = ['creation_time', 'last_modified', 'expected_delivery', 'days_since_last_completion'];
@@ -34,10 +36,15 @@ export function casesOf(subjects: Subjects, purposes: number): readonly Case[] {
   const dates = { start_date: start, end_date: end };
   return [
     list('list page', {}),
+    {
+      name: 'summaries page',
+      kind: 'list',
+      request: () => get(summarizePurposes.path, { limit: '50' }),
+    },
     ...Object.entries(SEARCHES).map(([breadth, search]) =>
       list(`search, ${breadth}`, { search: text(search) }, breadth === 'selective' ? 'list' : 'broad'),
     ),
-    list('filter start_date, end_date (30 days)', dates),
+    list('filter start_date, end_date: 30 days', dates),
     ...Object.entries(subjects.filters).map(([name, value]) => list(`filter ${name}`, { [name]: value })),
     ...documentedSorts.flatMap((sort_by) =>
       ['desc', 'asc']
@@ -53,19 +60,7 @@ export function casesOf(subjects: Subjects, purposes: number): readonly Case[] {
         get(getPurpose.path.replace('{purpose_id}', String(id)), {}),
       ),
     },
-    ...Object.values(analytics).flatMap(({ path, query }) => {
-      const route = path.replace('{status}', 'COMPLETED');
-      const name = `analytics ${route.replace('/analytics/', '')}`;
-      const measured = (suffix: string, parameters: Readonly<Record<string, string>>): Case => ({
-        name: `${name}${suffix}`,
-        kind: 'analytics',
-        request: () => get(route, parameters),
-      });
-      return [
-        measured('', {}),
-        ...('start_date' in query.shape ? [measured(', dates (30 days)', dates)] : []),
-      ];
-    }),
+    ...analyticsCases({ ...dates, apply_dates: 'true' }),
     {
       name: 'create a purchase',
       kind: 'record',
@@ -84,7 +79,19 @@ export function casesOf(subjects: Subjects, purposes: number): readonly Case[] {
   ];
 }
 
-function list(name: string, parameters: Readonly<Record<string, string>>, kind: Case['kind'] = 'list'): Case {
+function analyticsCases(dates: Parameters): readonly Case[] {
+  return Object.values(analytics).flatMap(({ path }) => {
+    const route = path.replace('{status}', 'COMPLETED');
+    const measured = (suffix: string, parameters: Parameters): Case => ({
+      name: `${route.slice(1).replace('/', ' ')}${suffix}`,
+      kind: 'analytics',
+      request: () => get(route, parameters),
+    });
+    return [measured('', {}), measured(', 30 days', dates)];
+  });
+}
+
+function list(name: string, parameters: Parameters, kind: Case['kind'] = 'list'): Case {
   return { name, kind, request: () => get(listPurposes.path, { limit: '50', ...parameters }) };
 }
 
@@ -108,7 +115,7 @@ function each(ids: readonly number[], requestOf: (id: number) => Request): Case[
   };
 }
 
-function get(path: string, parameters: Readonly<Record<string, string>>): Request {
+function get(path: string, parameters: Parameters): Request {
   const query = new URLSearchParams(parameters).toString();
   return { method: 'GET', path: `${PREFIX}${path}${query === '' ? '' : `?${query}`}` };
 }
