@@ -26,6 +26,16 @@ export const purchase = z
   .meta({ id: 'Purchase' });
 export type Purchase = z.output<typeof purchase>;
 
+/**
+ * Whom the current stages wait for, each authority once, by id. Empty when nothing is pending, or nobody is responsible.
+ * `pending_authority` follows v1's rule: it looks ahead, and back when everything is complete.
+ */
+export const pendingAuthorities = z.array(authority);
+
+const purchaseByItself = purchase
+  .extend({ pending_authorities: pendingAuthorities })
+  .meta({ id: 'PurchaseByItself' });
+
 /** Which flow the rules chose, and why. */
 const flowChoice = {
   /** Null: no rule matched. */
@@ -64,7 +74,7 @@ export const createPurchase = endpoint({
     budget_source_id: id().nullable().optional(),
     costs: costs.default([]),
   }),
-  success: { status: 201, body: purchase, versioned: true },
+  success: { status: 201, body: purchaseByItself, versioned: true },
   errors: [400, 409],
   idempotent: true,
 });
@@ -76,7 +86,7 @@ export const getPurchase = endpoint({
   summary: 'Show one purchase with its costs and stages',
   permission: 'purchases.read',
   params,
-  success: { status: 200, body: purchase, versioned: true },
+  success: { status: 200, body: purchaseByItself, versioned: true },
   errors: [404],
 });
 
@@ -129,7 +139,7 @@ export const updatePurchase = endpoint({
     budget_source_id: id().nullable().optional(),
     stages: z.array(oneOrList(stageEdit)).max(1000).nullable().optional(),
   }),
-  success: { status: 200, body: purchase, versioned: true },
+  success: { status: 200, body: purchaseByItself, versioned: true },
   errors: [400, 404, 409, 412],
 });
 
@@ -165,7 +175,7 @@ export const replaceCosts = endpoint({
   permission: 'purchases.write',
   params,
   body: z.object({ costs: z.array(costInput.extend({ id: id().nullable().optional() })).max(1000) }),
-  success: { status: 200, body: purchase, versioned: true },
+  success: { status: 200, body: purchaseByItself, versioned: true },
   errors: [400, 404, 412],
 });
 

@@ -5,7 +5,7 @@ import { fileAttachment } from './files.ts';
 import { hierarchy } from './hierarchies.ts';
 import { boolean, day, id, integer, oneOf, paging, repeated, search, sortOrder, text } from './input.ts';
 import * as out from './output.ts';
-import { purchase } from './purchases.ts';
+import { pendingAuthorities, purchase } from './purchases.ts';
 
 export const purposeStatuses = ['IN_PROGRESS', 'COMPLETED', 'SIGNED', 'PARTIALLY_SUPPLIED'] as const;
 
@@ -44,6 +44,19 @@ export const purpose = z
     purchases: z.array(purchase),
   })
   .meta({ id: 'Purpose' });
+
+const purposeByItself = purpose
+  .extend({
+    /** Of all its purchases. */
+    pending_authorities: pendingAuthorities,
+    /** When the flag was set because nothing moved; null: a person set it, or there is none. */
+    auto_flagged_at: out.dateTime.nullable(),
+    /** What had not moved, and for how many days, when the flag was set. */
+    auto_flag_reason: z
+      .object({ purchase_id: out.id, stage_type_id: out.id, days: z.int(), allowed_days: z.int() })
+      .nullable(),
+  })
+  .meta({ id: 'PurposeByItself' });
 
 const purposeSummary = z
   .object({
@@ -157,7 +170,7 @@ export const getPurpose = endpoint({
   summary: 'Show one purpose with its purchases, contents and files',
   permission: 'purposes.read',
   params,
-  success: { status: 200, body: purpose, versioned: true },
+  success: { status: 200, body: purposeByItself, versioned: true },
   errors: [404],
 });
 
@@ -185,7 +198,7 @@ export const createPurpose = endpoint({
     contents: contents.default([]),
     file_attachment_ids: fileIds.default([]),
   }),
-  success: { status: 201, body: purpose, versioned: true },
+  success: { status: 201, body: purposeByItself, versioned: true },
   errors: [400, 409],
   idempotent: true,
 });
@@ -204,7 +217,7 @@ export const updatePurpose = endpoint({
     contents: contents.nullable().optional(),
     file_attachment_ids: fileIds.nullable().optional(),
   }),
-  success: { status: 200, body: purpose, versioned: true },
+  success: { status: 200, body: purposeByItself, versioned: true },
   errors: [400, 404, 409, 412],
 });
 

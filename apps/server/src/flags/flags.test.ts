@@ -155,6 +155,30 @@ describe('a purpose is flagged', () => {
   });
 });
 
+test('the purpose tells when and why it was flagged, as long as it is the job that flagged it', async () => {
+  const id = await newPurpose();
+  expect(await purpose(id)).toMatchObject({ auto_flagged_at: null, auto_flag_reason: null });
+  const purchase = await waiting(id, '2026-03-01');
+  const before = Date.now();
+  await run();
+  const flagged = await purpose(id);
+  expect(flagged.auto_flag_reason).toEqual({
+    purchase_id: purchase,
+    stage_type_id: SECURITY,
+    days: 30,
+    allowed_days: DEFAULT_DAYS,
+  });
+  expect(Date.parse(flagged.auto_flagged_at ?? '')).toBeGreaterThanOrEqual(before);
+  await flag(id, false);
+  expect(await purpose(id)).toMatchObject({ auto_flagged_at: null, auto_flag_reason: null });
+  await flag(id, true);
+  expect(await purpose(id)).toMatchObject({
+    is_flagged: true,
+    auto_flagged_at: null,
+    auto_flag_reason: null,
+  });
+});
+
 describe('the days that a stage type allows', () => {
   test('count instead of the default', async () => {
     const [patient, hurried] = [await newPurpose(), await newPurpose()];

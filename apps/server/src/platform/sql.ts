@@ -31,6 +31,11 @@ export function columns(members: Members): RawBuilder<unknown> {
   return sql.join(Object.entries(members).map(([name, value]) => sql`${value} as ${sql.ref(name)}`));
 }
 
+/** The JSON object in this column, as text, with further members. It has one at least. */
+export function withMembers(column: string, members: Members): RawBuilder<string> {
+  return sql<string>`left(${sql.ref(column)}::text, -1) || ',' || substr(${object(members)}::text, 2)`;
+}
+
 /** As one expression, where there is no subquery to take rows from. */
 export function object(members: Members): RawBuilder<unknown> {
   return sql`json_build_object(${sql.join(Object.entries(members).map(([name, value]) => sql`${sql.lit(name)}, ${value}`))})`;

@@ -2,9 +2,9 @@ import { sql } from 'kysely';
 import type { Executor } from '@calculaud/db/database';
 import { nestedCatalogue } from '../catalog/shapes.ts';
 import type { FlowDecision } from '../flow-rules/service.ts';
-import { jsonArray } from '../platform/sql.ts';
+import { jsonArray, withMembers } from '../platform/sql.ts';
 import type { Chain, ExistingStage, TemplateStage } from './rules.ts';
-import { purchaseRows } from './shapes.ts';
+import { pendingAuthorities, purchaseRows } from './shapes.ts';
 
 export async function getPurchase(
   db: Executor,
@@ -13,7 +13,8 @@ export async function getPurchase(
 ): Promise<{ json: string; version: number } | undefined> {
   const { rows } = await sql<{ json: string; version: number }>`/* purchases.get */
     with ${nestedCatalogue}
-    select json::text, version from (${purchaseRows(sql`p.id = ${id}`, today)}) purchase`.execute(db);
+    select ${withMembers('json', { pending_authorities: pendingAuthorities(sql`p.id = ${id}`) })} as json, version
+    from (${purchaseRows(sql`p.id = ${id}`, today)}) purchase`.execute(db);
   return rows[0];
 }
 

@@ -31,6 +31,21 @@ export function purchaseRows(matches: RawBuilder<unknown>, today: string): RawBu
 }
 
 /**
+ * Whom the current stages of the purchases that `matches` selects (a condition on row `p`) wait for, each authority once.
+ * The statement's WITH list needs `nestedCatalogue`.
+ */
+export function pendingAuthorities(matches: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`(
+    select coalesce(json_agg(a.json order by a.id), '[]') from authority_json a
+    where a.id in (
+      select t.responsible_authority_id
+      from purchase p
+      join stage s on s.purchase_id = p.id and s.priority = p.current_priority and s.completion_date is null
+      join stage_type t on t.id = s.stage_type_id
+      where ${matches}))`;
+}
+
+/**
  * The stages of purchase `p` as the inside of a JSON array: by priority, those that share one in an array of their own.
  * And the pending ones of the current level.
  */

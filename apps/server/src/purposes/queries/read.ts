@@ -4,7 +4,8 @@ import type { Executor } from '@calculaud/db/database';
 import { nestedCatalogue } from '../../catalog/shapes.ts';
 import type { FileLinks } from '../../files/shapes.ts';
 import type { Page } from '../../platform/paging.ts';
-import { jsonArray, textArray } from '../../platform/sql.ts';
+import { jsonArray, textArray, withMembers } from '../../platform/sql.ts';
+import { pendingAuthorities } from '../../purchases/shapes.ts';
 import { purposeRows } from '../shapes.ts';
 import { orderBy, pageRows, searchHits, total } from './filters.ts';
 
@@ -36,10 +37,13 @@ export async function getPurpose(
 ): Promise<{ json: string; version: number } | undefined> {
   const { rows } = await sql<{ json: string; version: number }>`/* purposes.get */
     with ${nestedCatalogue}
-    select json, version
-    from (${purposeRows(sql`(select * from purpose where id = ${id})`, sql``, today, links)}) found`.execute(
-    db,
-  );
+    select ${withMembers('found.json', {
+      pending_authorities: pendingAuthorities(sql`p.purpose_id = ${id}`),
+      auto_flagged_at: sql`utc_iso(o.auto_flagged_at)`,
+      auto_flag_reason: sql`o.auto_flag_reason`,
+    })} as json, found.version
+    from (${purposeRows(sql`(select * from purpose where id = ${id})`, sql``, today, links)}) found, purpose o
+    where o.id = ${id}`.execute(db);
   return rows[0];
 }
 
