@@ -161,7 +161,7 @@ export const restorePurchase = endpoint({
   summary: 'Bring a deleted purchase back, with its stages and costs, under the ids they had',
   permission: 'purchases.write',
   params,
-  success: { status: 200, body: purchase, versioned: true },
+  success: { status: 200, body: purchaseByItself, versioned: true },
   errors: [404, 409],
 });
 

@@ -268,7 +268,7 @@ export const restorePurpose = endpoint({
     'are left empty, links to deleted files are left out.',
   permission: 'purposes.write',
   params,
-  success: { status: 200, body: purpose, versioned: true },
+  success: { status: 200, body: purposeByItself, versioned: true },
   errors: [404, 409],
 });
 
