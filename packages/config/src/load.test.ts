@@ -227,8 +227,15 @@ describe('a wrong configuration', () => {
     [{ DEFAULT_PAGE_SIZE: '300' }, 'DEFAULT_PAGE_SIZE'],
     [{ PORT: '9090' }, 'MANAGEMENT_PORT'],
     [{ CALCULAUD_SIGNING_SECRET: 'short' }, 'CALCULAUD_SIGNING_SECRET'],
+    [{ MAX_FILE_SIZE_MB: '2048' }, 'MAX_FILE_SIZE_MB'],
+    [{ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, 'NODE_TLS_REJECT_UNAUTHORIZED'],
   ])('%j is refused', (environment, name) => {
     expect(namesOf(environment)).toEqual([name]);
+  });
+
+  test('the check of certificates may be on, and a file may be as large as its size can be written', () => {
+    for (const value of ['1', '']) expect(namesOf({ NODE_TLS_REJECT_UNAUTHORIZED: value })).toEqual([]);
+    expect(loadConfig({ MAX_FILE_SIZE_MB: '2047' }).files.maxBytes).toBeLessThan(2 ** 31);
   });
 
   test('blames one cause once', () => {

@@ -144,7 +144,8 @@ export const schema = z.object({
     description:
       'Where files are kept: s3 when a bucket or AWS keys are given, else local (below CALCULAUD_DATA)',
   }),
-  MAX_FILE_SIZE_MB: integer(1, 1_048_576)
+  // The column for sizes is a 32-bit integer.
+  MAX_FILE_SIZE_MB: integer(1, 2047)
     .default(1024)
     .register(about, { description: 'Largest file that may be uploaded, in MiB', v1: true }),
   CALCULAUD_SIGNING_SECRET: secret(32).optional().register(about, {

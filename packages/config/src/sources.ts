@@ -46,7 +46,7 @@ export function find(sources: readonly Source[]): {
   problems: readonly Problem[];
 } {
   const found = new Map<SettingName, Found>();
-  const problems: Problem[] = unknownNames(sources);
+  const problems: Problem[] = [...unknownNames(sources), ...uncheckedCertificates(sources)];
   for (const name of settingNames) {
     const direct = lookUp(name, sources);
     const file = aboutSetting(name).secret && lookUp(`${name}_FILE`, sources);
@@ -98,6 +98,20 @@ function readSecret(path: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Node's own switch: it would let anybody on the way pose as the identity provider, the store or the database. */
+function uncheckedCertificates(sources: readonly Source[]): Problem[] {
+  const name = 'NODE_TLS_REJECT_UNAUTHORIZED';
+  return sources.some(({ variables }) => variables[name]?.trim() === '0')
+    ? [
+        {
+          name,
+          problem: 'is 0, which switches the check of certificates off for every connection',
+          expected: 'to be left out; a certificate authority of your own is named in NODE_EXTRA_CA_CERTS',
+        },
+      ]
+    : [];
 }
 
 /** Only our own prefix is held to be complete: the rest of the environment belongs to others. */

@@ -14,9 +14,6 @@ import { contentDisposition, extensionOf } from './rules.ts';
 const MAX_UPLOAD_HOURS = 24;
 /** What a form may hold around the file. */
 const FORM_ALLOWANCE_BYTES = 1024 * 1024;
-const MEGABYTE = 1024 * 1024;
-/** The column for sizes is a 32-bit integer. */
-const LARGEST_MEGABYTES = 2047;
 
 /**
  * Streams the file of the form into the store. When it resolves, the object is durable, and no file owns it yet:
@@ -153,8 +150,7 @@ interface Limit {
 }
 
 function limitOf({ files }: Config): Limit {
-  const megabytes = Math.min(files.maxMegabytes, LARGEST_MEGABYTES);
-  return { megabytes, bytes: megabytes * MEGABYTE };
+  return { megabytes: files.maxMegabytes, bytes: files.maxBytes };
 }
 
 function tooLarge({ megabytes }: Limit): Problem {
