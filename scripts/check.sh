@@ -16,7 +16,7 @@ check() {
   fi
 }
 
-# The first ten migrations make the schema, on an empty database or during a takeover, when nobody else is there; every
+# The first nine migrations make the schema, on an empty database or during a takeover, when nobody else is there; every
 # later one changes tables in use and is held to more rules.
 founding_migrations() {
   squawk --config scripts/squawk-founding.toml packages/db/migrations/000*.sql
