@@ -30,7 +30,7 @@ test('the whole system stops within the drain timeout, with an exit code of 0', 
 });
 
 test.each(['api', 'worker'])('%s runs alone until SIGTERM and ends with 0', async (program) => {
-  const child = spawn(process.execPath, [`apps/server/dist/${program}.js`], {
+  const child = spawn('sh', ['scripts/run.sh', program], {
     cwd: repository,
     env: {
       PATH: process.env['PATH'],
@@ -55,7 +55,7 @@ test.each(['api', 'worker'])('%s runs alone until SIGTERM and ends with 0', asyn
 test.each(['api', 'worker'])(
   '%s without a database says what to do, and changes nothing',
   async (program) => {
-    const child = spawn(process.execPath, [`apps/server/dist/${program}.js`], {
+    const child = spawn('sh', ['scripts/run.sh', program], {
       cwd: repository,
       env: { PATH: process.env['PATH'], CALCULAUD_DATA: directory },
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -37,7 +37,7 @@ export async function startSystem(
   dataDirectory: string,
   environment: Record<string, string> = {},
 ): Promise<System> {
-  const child = spawn(process.execPath, ['apps/server/dist/start.js'], {
+  const child = spawn('sh', ['scripts/run.sh', 'start'], {
     cwd: repository,
     env: {
       PATH: process.env['PATH'],

@@ -25,7 +25,9 @@ alter table purpose
   add column created_by integer references principal,
   add column updated_by integer references principal;
 create index purpose_pending_authority_id_idx on purpose (pending_authority_id, creation_time, id);
+-- The most days are the earliest date; purposes that do not wait come last, whichever way the days are sorted.
 create index purpose_waiting_since_idx on purpose (waiting_since, id);
+create index purpose_waiting_since_desc_idx on purpose (waiting_since desc nulls last, id desc);
 create index purpose_current_status_changed_at_idx on purpose (current_status_changed_at, id);
 
 alter table purchase
