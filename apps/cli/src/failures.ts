@@ -18,7 +18,9 @@ export function explainFailure(error: unknown): CliError {
     );
   }
   if (error instanceof DatabaseRefusal) return new CliError(error.message, error.hint, EXIT.refused);
-  if (error instanceof EmbeddedPostgresError) return new CliError(error.message, '', EXIT.refused);
+  if (error instanceof EmbeddedPostgresError) {
+    return new CliError(error.message, '', error.kind === 'locked' ? EXIT.locked : EXIT.refused);
+  }
   if (error instanceof Problem && error.status < 500)
     return new CliError(`${error.message}.`, '', EXIT.refused);
   const connection = connectionFailure(error);

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { migrateJobQueue } from './job-queue.ts';
+import { isLockTrouble, lockRefusal } from './lock-refusal.ts';
 import type { AppliedMigration } from './ledger.ts';
 import {
   createLedger,
@@ -39,8 +40,6 @@ const LOCK_TIMEOUT_MS = 2000;
 const ATTEMPTS = 12;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8000;
-const LOCK_NOT_AVAILABLE = '55P03';
-const DEADLOCK = '40P01';
 
 /** Brings the database to the state that this code needs: migrations, reference data of a new one, privileges. */
 export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
@@ -49,16 +48,23 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   return aloneOnDatabase(
     { connectionString: options.connectionString, log, lockTimeoutMs },
     async (client) => {
-      await refuseForeignTables(client);
-      await createLedger(client);
-      return bringUpToDate(client, { ...options, log });
+      try {
+        await refuseForeignTables(client);
+        await createLedger(client);
+        return await bringUpToDate(client, { ...options, log, lockTimeoutMs });
+      } catch (error) {
+        // Around the migrations: reference data, privileges.
+        if (!isLockTrouble(error)) throw error;
+        const message = 'The database is not up to date yet: others hold a lock that is needed.';
+        throw await lockRefusal(client, message, lockTimeoutMs);
+      }
     },
   );
 }
 
 async function bringUpToDate(
   client: pg.Client,
-  options: MigrateOptions & { readonly log: Log },
+  options: MigrateOptions & { readonly log: Log; readonly lockTimeoutMs: number },
 ): Promise<MigrateResult> {
   const migrations = await readMigrations(options.directory ?? migrationsDirectory());
   const ledger = (await readLedger(client)) ?? [];
@@ -105,7 +111,10 @@ function refuseChangedFiles(migrations: readonly Migration[], ledger: readonly A
 async function applyPatiently(
   client: pg.Client,
   migration: Migration,
-  options: Pick<MigrateOptions, 'attempts' | 'appliedBy'> & { readonly log: Log },
+  options: Pick<MigrateOptions, 'attempts' | 'appliedBy'> & {
+    readonly log: Log;
+    readonly lockTimeoutMs: number;
+  },
 ): Promise<void> {
   const attempts = options.attempts ?? ATTEMPTS;
   for (let attempt = 1; ; attempt += 1) {
@@ -114,7 +123,14 @@ async function applyPatiently(
       options.log(`Applied ${migration.file} in ${duration} ms.`);
       return;
     } catch (error) {
-      if (!isLockTrouble(error) || attempt === attempts) throw migrationFailure(migration, error);
+      if (!isLockTrouble(error)) throw migrationFailure(migration, error);
+      if (attempt === attempts) {
+        throw await lockRefusal(
+          client,
+          `The migration ${migration.file} was not applied: in ${attempts} attempts it did not get a lock that others hold.`,
+          options.lockTimeoutMs,
+        );
+      }
       const wait = Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS);
       options.log(
         `${migration.file} waits for a lock that others hold; attempt ${attempt + 1} in ${wait} ms.`,
@@ -122,10 +138,6 @@ async function applyPatiently(
       await pause(wait);
     }
   }
-}
-
-function isLockTrouble(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && (error.code === LOCK_NOT_AVAILABLE || error.code === DEADLOCK);
 }
 
 export interface MigrationStatus {

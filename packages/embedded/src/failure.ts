@@ -4,6 +4,13 @@
  */
 export class EmbeddedPostgresError extends Error {
   override readonly name = 'EmbeddedPostgresError';
+  /** `locked`: nothing is wrong but that another process holds the data folder. */
+  readonly kind: 'refused' | 'locked';
+
+  constructor(message: string, kind: 'refused' | 'locked' = 'refused') {
+    super(message);
+    this.kind = kind;
+  }
 }
 
 /** The code of a system error (`EACCES`, `ENOENT`, a SQLSTATE …), or '' when it has none. */

@@ -36,6 +36,7 @@ export async function lockDataDirectory(run: string): Promise<DataLock> {
       throw new EmbeddedPostgresError(
         `Calculaud already runs on this data folder: process ${holder} holds ${run}. ` +
           `Stop it first (kill ${holder}), or start this one with another CALCULAUD_DATA.`,
+        'locked',
       );
     }
     const mine = lockPath(run, current + 1);

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { lockDataDirectory } from '@calculaud/embedded/lock';
 import { startEmbeddedPostgres } from '@calculaud/embedded/supervisor';
 import { createTestDatabase, type TestDatabase } from '@calculaud/testing/database';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -69,6 +70,18 @@ describe('on the embedded server', () => {
 
   test('the server is started for the time of the command', async () => {
     expect((await calculaud('db migrate', environment)).exitCode).toBe(0);
+    expect((await calculaud('db status', environment)).exitCode).toBe(0);
+  }, 30_000);
+
+  test('a data folder that another process holds without a server that answers is told by its own exit code', async () => {
+    const lock = await lockDataDirectory(join(environment.CALCULAUD_DATA, 'run'));
+    try {
+      const { exitCode, stderr } = await calculaud('db status', environment);
+      expect(exitCode).toBe(6);
+      expect(stderr).toContain(`Calculaud already runs on this data folder: process ${process.pid} holds`);
+    } finally {
+      lock.release();
+    }
     expect((await calculaud('db status', environment)).exitCode).toBe(0);
   }, 30_000);
 
