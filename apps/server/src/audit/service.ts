@@ -4,8 +4,6 @@ import { envelope, type Page } from '../platform/paging.ts';
 import { notFound, Problem } from '../platform/problem.ts';
 import * as queries from './queries.ts';
 
-export type { Deletion } from './queries.ts';
-
 const titles: Readonly<Record<string, string>> = {
   purpose: 'Purpose',
   purchase: 'Purchase',
