@@ -54,12 +54,14 @@ test('values arrive as the database has them', async () => {
 test('every connection has the settings', async () => {
   const row = await one(
     open({ statementTimeoutMs: 1234, idleInTransactionTimeoutMs: 4321 }),
-    sql`select current_setting('jit') as jit, current_setting('timezone') as zone,
+    sql`select current_setting('jit') as jit, current_setting('max_parallel_workers_per_gather') as workers,
+      current_setting('timezone') as zone,
       current_setting('statement_timeout') as statement, current_setting('application_name') as name,
       current_setting('idle_in_transaction_session_timeout') as idle`,
   );
   expect(row).toEqual({
     jit: 'off',
+    workers: '0',
     zone: 'UTC',
     statement: '1234ms',
     idle: '4321ms',

@@ -53,6 +53,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     types: plainTypes,
     options: `${ownSettings} ${settings({
       jit: 'off',
+      // Workers for one query take the processors from other requests: four at a time on two processors, the worst
+      // analytics had a p99 of 300 ms with them and 235 ms without.
+      max_parallel_workers_per_gather: '0',
       timezone: 'UTC',
       datestyle: 'ISO',
       statement_timeout: `${options.statementTimeoutMs}`,
