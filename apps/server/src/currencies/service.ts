@@ -87,16 +87,16 @@ export async function createCurrency(
   },
 ): Promise<string> {
   const taken = () => new Problem('code_taken', 409, `Currency ${body.code} already exists`);
-  await translateConstraints({ currency_code_key: taken }, () =>
-    transaction(db, actor(context), (tx) =>
-      queries.insertCurrency(tx, {
+  return translateConstraints({ currency_code_key: taken }, () =>
+    transaction(db, actor(context), async (tx) => {
+      await queries.insertCurrency(tx, {
         ...body,
         funding_channel: body.funding_channel ?? null,
         position: body.position ?? null,
-      }),
-    ),
+      });
+      return getCurrency(tx, body.code);
+    }),
   );
-  return getCurrency(db, body.code);
 }
 
 export async function updateCurrency(
@@ -105,12 +105,12 @@ export async function updateCurrency(
   code: string,
   body: queries.CurrencyValues,
 ): Promise<string> {
-  await transaction(db, actor(context), async (tx) => {
+  return transaction(db, actor(context), async (tx) => {
     if (!(await queries.updateCurrency(tx, code, body))) {
       throw currencyNotFound(code);
     }
+    return getCurrency(tx, code);
   });
-  return getCurrency(db, code);
 }
 
 async function getCurrency(db: Executor, code: string): Promise<string> {
@@ -151,17 +151,16 @@ export async function createRate(
   if (body.currency === body.base) {
     throw new Problem('same_currency', 400, 'A currency has no exchange rate to itself');
   }
-  const id = await translateConstraints(dayTaken(body.valid_from), () =>
+  return translateConstraints(dayTaken(body.valid_from), () =>
     transaction(db, actor(context), async (tx) => {
       for (const code of [body.currency, body.base]) {
         if (await queries.unknownIsoCode(tx, code)) {
           throw new Problem('unknown_reference', 400, `Currency with ISO code ${code} not found`);
         }
       }
-      return queries.insertRate(tx, body);
+      return getRate(tx, await queries.insertRate(tx, body));
     }),
   );
-  return getRate(db, id);
 }
 
 /** Only a rate that does not hold yet can be corrected: with the others decisions may have been made. */
@@ -171,7 +170,7 @@ export async function updateRate(
   id: number,
   body: { readonly rate?: number | undefined; readonly valid_from?: string | undefined },
 ): Promise<string> {
-  await translateConstraints(dayTaken(body.valid_from), () =>
+  return translateConstraints(dayTaken(body.valid_from), () =>
     transaction(db, actor(context), async (tx) => {
       const validFrom = await queries.lockRate(tx, id);
       if (validFrom === undefined) {
@@ -185,9 +184,9 @@ export async function updateRate(
         );
       }
       await queries.updateRate(tx, id, body);
+      return getRate(tx, id);
     }),
   );
-  return getRate(db, id);
 }
 
 async function getRate(db: Executor, id: number): Promise<string> {

@@ -122,7 +122,7 @@ export async function listRules(
   return envelope(items, total, page);
 }
 
-export async function getRule({ db }: Services, id: number): Promise<string> {
+export async function getRule({ db }: Services<Executor>, id: number): Promise<string> {
   const json = await queries.getRule(db, id);
   if (json === undefined) {
     throw notFound('Flow rule', id);
@@ -142,16 +142,15 @@ export async function createRule(
   },
 ): Promise<string> {
   const { position, ...values } = body;
-  const id = await transaction(services.db, actor(context), async (tx) => {
+  return transaction(services.db, actor(context), async (tx) => {
     await queries.lockRules(tx);
     await assertReferences(tx, values);
     const inserted = await queries.insertRule(tx, values);
     if (position !== undefined) {
       await queries.moveRule(tx, inserted, position);
     }
-    return inserted;
+    return getRule({ ...services, db: tx }, inserted);
   });
-  return getRule(services, id);
 }
 
 export async function updateRule(
@@ -161,7 +160,7 @@ export async function updateRule(
   body: queries.RuleValues & { readonly position?: number | undefined },
 ): Promise<string> {
   const { position, ...values } = body;
-  await transaction(services.db, actor(context), async (tx) => {
+  return transaction(services.db, actor(context), async (tx) => {
     await queries.lockRules(tx);
     await assertReferences(tx, values);
     if (!(await queries.updateRule(tx, id, values))) {
@@ -170,8 +169,8 @@ export async function updateRule(
     if (position !== undefined) {
       await queries.moveRule(tx, id, position);
     }
+    return getRule({ ...services, db: tx }, id);
   });
-  return getRule(services, id);
 }
 
 export async function deleteRule({ db }: Services, context: RequestContext, id: number): Promise<void> {

@@ -26,7 +26,7 @@ export async function listFlows(
 }
 
 export async function getFlow(
-  { db }: Services,
+  { db }: Services<Executor>,
   id: number,
   query: { readonly edit_format: boolean },
 ): Promise<string> {
@@ -42,14 +42,13 @@ export async function createFlow(
   context: RequestContext,
   body: { readonly flow_name: string; readonly stages: Template },
 ): Promise<string> {
-  const id = await translateConstraints(constraintsOf(body.flow_name), () =>
+  return translateConstraints(constraintsOf(body.flow_name), () =>
     transaction(services.db, actor(context), async (tx) => {
       const inserted = await queries.insertFlow(tx, body.flow_name);
       await setTemplate(tx, inserted, body.stages);
-      return inserted;
+      return getFlow({ ...services, db: tx }, inserted, { edit_format: false });
     }),
   );
-  return getFlow(services, id, { edit_format: false });
 }
 
 export async function updateFlow(
@@ -58,7 +57,7 @@ export async function updateFlow(
   id: number,
   body: { readonly flow_name?: string | undefined; readonly stages?: Template | undefined },
 ): Promise<string> {
-  await translateConstraints(constraintsOf(body.flow_name), () =>
+  return translateConstraints(constraintsOf(body.flow_name), () =>
     transaction(services.db, actor(context), async (tx) => {
       if (!(await queries.updateFlow(tx, id, body.flow_name))) {
         throw notFound('Predefined flow', id);
@@ -66,9 +65,9 @@ export async function updateFlow(
       if (body.stages) {
         await setTemplate(tx, id, body.stages);
       }
+      return getFlow({ ...services, db: tx }, id, { edit_format: false });
     }),
   );
-  return getFlow(services, id, { edit_format: false });
 }
 
 /** Purchases that have the flow keep their stages; their link to it becomes null, and that touches their purposes. */

@@ -41,7 +41,7 @@ export async function createPurchase(
 ): Promise<VersionedJson> {
   const { purpose_id, budget_source_id = null } = body;
   const costs = body.costs.map(({ currency, amount }) => ({ currency, amount: String(amount) }));
-  const id = await translateConstraints(referencesOf(body), () =>
+  return translateConstraints(referencesOf(body), () =>
     transaction(services.db, actor(context), async (tx) => {
       const purpose = await queries.lockPurpose(tx, purpose_id);
       const subject = { costs, ...(purpose ?? nowhere), date: context.today };
@@ -53,10 +53,10 @@ export async function createPurchase(
       if (decision.flow_id !== null) {
         await assertTakesPendingStages(services, tx, purpose_id);
       }
-      return queries.insertPurchase(tx, { purpose_id, budget_source_id, costs, decision });
+      const id = await queries.insertPurchase(tx, { purpose_id, budget_source_id, costs, decision });
+      return getPurchase({ ...services, db: tx }, context, id);
     }),
   );
-  return getPurchase(services, context, id);
 }
 
 const nowhere = { service_type_id: null, hierarchy_id: null };
@@ -71,7 +71,7 @@ export async function updatePurchase(
   },
 ): Promise<VersionedJson> {
   const { budget_source_id, stages } = body;
-  await translateConstraints(referencesOf(body), () =>
+  return translateConstraints(referencesOf(body), () =>
     transaction(services.db, actor(context), async (tx) => {
       const purpose = await lock(tx, context, id);
       if (budget_source_id !== undefined) {
@@ -86,9 +86,9 @@ export async function updatePurchase(
       if (budget_source_id !== undefined || stages !== undefined) {
         await queries.touchPurchase(tx, id);
       }
+      return getPurchase({ ...services, db: tx }, context, id);
     }),
   );
-  return getPurchase(services, context, id);
 }
 
 async function assertTakes(
@@ -134,7 +134,7 @@ export async function restorePurchase(
   context: RequestContext,
   id: number,
 ): Promise<VersionedJson> {
-  await transaction(services.db, actor(context), async (tx) => {
+  return transaction(services.db, actor(context), async (tx) => {
     const deletion = await findDeletion(tx, 'purchase', id);
     const purposeId = await purposeOfPurchase(tx, deletion);
     if (!(await queries.lockPurpose(tx, purposeId))) {
@@ -148,8 +148,8 @@ export async function restorePurchase(
       await assertTakesPendingStages(services, tx, purposeId);
     }
     await bringBack(tx, deletion);
+    return getPurchase({ ...services, db: tx }, context, id);
   });
-  return getPurchase(services, context, id);
 }
 
 export async function replaceCosts(
@@ -167,15 +167,15 @@ export async function replaceCosts(
     currency: line.currency,
     amount: String(line.amount),
   }));
-  await transaction(services.db, actor(context), async (tx) => {
+  return transaction(services.db, actor(context), async (tx) => {
     await lock(tx, context, id);
     const existing = await queries.costsOf(tx, id);
     assertOwnCosts(id, edits, existing);
     await assertUsable(tx, edits, existing);
     await queries.replaceCosts(tx, id, edits);
     await queries.touchPurchase(tx, id);
+    return getPurchase({ ...services, db: tx }, context, id);
   });
-  return getPurchase(services, context, id);
 }
 
 function assertOwnCosts(

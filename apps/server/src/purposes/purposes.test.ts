@@ -181,6 +181,16 @@ describe('changing a purpose', () => {
     expect((await app.get(`/purposes/${id}`)).status).toBe(404);
   });
 
+  test('each of many edits at once is answered with its own state', async () => {
+    const { id } = await create();
+    const comments = Array.from({ length: 30 }, (_, n) => `comment ${n}`);
+    const answers = await Promise.all(
+      comments.map((comment) => app.patch(`/purposes/${id}`, { comments: comment })),
+    );
+    expect(answers.map((answer) => answer.as(contract.updatePurpose).comments)).toEqual(comments);
+    expect(new Set(answers.map(({ headers }) => headers['etag'])).size).toBe(comments.length);
+  });
+
   test('an unknown purpose is 404 for every operation', async () => {
     for (const response of [
       await app.get('/purposes/999999'),

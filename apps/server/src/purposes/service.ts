@@ -69,7 +69,7 @@ export async function createPurpose(
   context: RequestContext,
   edit: PurposeEdit,
 ): Promise<VersionedJson> {
-  const id = await translateConstraints(referencesOf(edit), () =>
+  return translateConstraints(referencesOf(edit), () =>
     transaction(services.db, actor(context), async (tx) => {
       await assertContents(tx, edit);
       const inserted = await write.insertPurpose(tx, edit);
@@ -82,10 +82,9 @@ export async function createPurpose(
       if (edit.contents?.length) {
         await assertServices(services.config, tx, inserted);
       }
-      return inserted;
+      return getPurpose({ ...services, db: tx }, context, inserted);
     }),
   );
-  return getPurpose(services, context, id);
 }
 
 export async function updatePurpose(
@@ -94,7 +93,7 @@ export async function updatePurpose(
   id: number,
   edit: PurposeEdit,
 ): Promise<VersionedJson> {
-  await translateConstraints(referencesOf(edit), () =>
+  return translateConstraints(referencesOf(edit), () =>
     transaction(services.db, actor(context), async (tx) => {
       const before = await lockUnchanged(tx, context, id);
       await assertContents(tx, edit);
@@ -109,9 +108,9 @@ export async function updatePurpose(
       if (edit.contents || (edit.service_type_id ?? before.service_type_id) !== before.service_type_id) {
         await assertServices(services.config, tx, id);
       }
+      return getPurpose({ ...services, db: tx }, context, id);
     }),
   );
-  return getPurpose(services, context, id);
 }
 
 /** `deleteFiles` takes along the files that nothing else uses. */
@@ -141,10 +140,10 @@ export async function restorePurpose(
   context: RequestContext,
   id: number,
 ): Promise<VersionedJson> {
-  await transaction(services.db, actor(context), async (tx) => {
+  return transaction(services.db, actor(context), async (tx) => {
     await bringBack(tx, await findDeletion(tx, 'purpose', id));
+    return getPurpose({ ...services, db: tx }, context, id);
   });
-  return getPurpose(services, context, id);
 }
 
 export async function statusHistory({ db }: Services, id: number): Promise<string> {

@@ -13,7 +13,7 @@ interface VersionedJson {
   readonly version: number;
 }
 
-export async function getStage({ db }: Services, id: number): Promise<VersionedJson> {
+export async function getStage({ db }: Services<Executor>, id: number): Promise<VersionedJson> {
   const stage = await queries.getStage(db, id);
   if (!stage) {
     throw notFound('Stage', id);
@@ -27,7 +27,7 @@ export async function updateStage(
   id: number,
   values: queries.StageValues,
 ): Promise<VersionedJson> {
-  await transaction(services.db, actor(context), async (tx) => {
+  return transaction(services.db, actor(context), async (tx) => {
     const stage = await lock(tx, context, id);
     if (values.value != null && !stage.takes_value) {
       throw new Problem(
@@ -38,8 +38,8 @@ export async function updateStage(
     }
     await assertRules(services, tx, context, stage, values);
     await queries.updateStage(tx, id, values);
+    return getStage({ ...services, db: tx }, id);
   });
-  return getStage(services, id);
 }
 
 export async function startStage(
@@ -47,11 +47,11 @@ export async function startStage(
   context: RequestContext,
   id: number,
 ): Promise<VersionedJson> {
-  await transaction(services.db, actor(context), async (tx) => {
+  return transaction(services.db, actor(context), async (tx) => {
     await lock(tx, context, id);
     await queries.startStage(tx, id);
+    return getStage({ ...services, db: tx }, id);
   });
-  return getStage(services, id);
 }
 
 /** The stricter rules judge what an edit changes: what was there before they were chosen can still get a note. */
