@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '@calculaud/config/config';
 import { openDatabase } from '@calculaud/db/database';
@@ -59,9 +60,7 @@ export async function serve(config: Config, databaseUrl: string): Promise<Runnin
       managementUrl,
       stop: async () => {
         lifecycle.markDraining();
-        await finishWithin(Math.max(config.http.drainTimeoutMs - CLOSING_MS, 0), close, () =>
-          app.server.closeAllConnections(),
-        );
+        await drain(app, Math.max(config.http.drainTimeoutMs - CLOSING_MS, 0), close);
       },
     };
   } catch (error) {
@@ -98,12 +97,22 @@ function urlOf(address: AddressInfo | string | null): string {
   return `http://${host}:${address.port}`;
 }
 
-/** Whatever still hangs at the deadline is cut off, so that the end always comes. */
-async function finishWithin(limitMs: number, finish: () => Promise<void>, cutOff: () => void): Promise<void> {
-  const deadline = setTimeout(cutOff, limitMs);
+/** So long every answer says that its connection ends, so that clients open no other request on it when it does. */
+const NOTICE_MS = 250;
+
+/**
+ * Lets open requests finish; connections end as they become idle. Whatever still hangs at the deadline is cut off, and
+ * what hangs even then is left behind: the end always comes.
+ */
+async function drain(app: FastifyInstance, limitMs: number, close: () => Promise<void>): Promise<void> {
+  await pause(Math.min(NOTICE_MS, limitMs));
+  const idle = setInterval(() => app.server.closeIdleConnections(), 50);
+  const cutOff = setTimeout(() => app.server.closeAllConnections(), limitMs - NOTICE_MS);
+  const closed = close();
   try {
-    await finish();
+    await Promise.race([closed, pause(limitMs - NOTICE_MS + CLOSING_MS / 2, undefined, { ref: false })]);
   } finally {
-    clearTimeout(deadline);
+    clearInterval(idle);
+    clearTimeout(cutOff);
   }
 }

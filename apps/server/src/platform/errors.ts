@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isOverloaded } from './overload.ts';
 import { Problem } from './problem.ts';
 import { type FieldError, InvalidInput } from './validation.ts';
 
@@ -22,6 +23,17 @@ export function answerErrors(app: FastifyInstance): void {
       return known instanceof InvalidInput
         ? sendProblem(reply, request, 422, 'invalid_input', known.message, known.errors)
         : sendProblem(reply.headers(known.headers), request, known.status, known.code, known.message);
+    }
+    if (isOverloaded(error)) {
+      request.log.warn({ err: error }, 'the database did not answer in time');
+      void reply.header('retry-after', '5');
+      return sendProblem(
+        reply,
+        request,
+        503,
+        'busy',
+        'The database does not answer in time: try again in a moment',
+      );
     }
     request.log.error({ err: error }, 'unexpected failure');
     return sendProblem(

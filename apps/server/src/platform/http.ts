@@ -88,6 +88,10 @@ export class Router {
 
   #contextOf(request: FastifyRequest, reply: FastifyReply): RequestContext {
     const gone = new AbortController();
+    // A client may have left before we got here; the event does not come twice.
+    if (reply.raw.destroyed || request.raw.socket.destroyed) {
+      gone.abort();
+    }
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished) {
         gone.abort();
@@ -112,6 +116,9 @@ function send(endpoint: Endpoint, reply: FastifyReply, answer: Answer): FastifyR
     return reply.send();
   }
   if ('stream' in answer) {
+    if (reply.raw.destroyed) {
+      answer.stream.destroy();
+    }
     return reply
       .status(answer.status ?? success.status)
       .type(success.mediaType ?? 'application/octet-stream')

@@ -54,10 +54,10 @@ export function parseInput<E extends Endpoint>(endpoint: E, raw: RawInput): Inpu
   return parsed as unknown as Input<E>;
 }
 
-/** An endpoint that takes a form finds nothing in any other kind of body. */
+/** An endpoint that takes a form finds nothing in any other kind of body, and one that takes JSON nothing in a form. */
 function bodyOf({ bodyType }: Endpoint, { body, headers }: RawInput): unknown {
   const isForm = /^application\/x-www-form-urlencoded\s*(;|$)/i.test(headers['content-type'] ?? '');
-  return bodyType === 'form' && !isForm ? {} : body;
+  return isForm === (bodyType === 'form') ? body : bodyType === 'form' ? {} : undefined;
 }
 
 function lastOfRepeated(schema: z.ZodObject, query: unknown): Record<string, unknown> {
