@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
 import { sql } from 'kysely';
 import pg from 'pg';
@@ -12,6 +13,8 @@ export interface Actor {
 }
 
 const ATTEMPTS = 4;
+/** Before the second attempt; the pauses after that are longer. Random, so that those in conflict part. */
+const PAUSE_MS = { least: 20, most: 100 };
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK = '40P01';
 
@@ -36,6 +39,7 @@ export async function transaction<Result>(
       });
     } catch (error) {
       if (attempt === ATTEMPTS || !mayPassNextTime(error)) throw error;
+      await pause(attempt * (PAUSE_MS.least + Math.random() * (PAUSE_MS.most - PAUSE_MS.least)));
     }
   }
 }

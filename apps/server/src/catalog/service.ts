@@ -71,6 +71,10 @@ export async function updateRecord(
     transaction(services.db, actor(context), async (tx) => {
       if (Object.keys(values).length > 0) {
         await queries.allowTime(tx);
+        const authority = values['responsible_authority_id'];
+        if (authority !== undefined && !(await queries.hasAuthority(tx, id, authority))) {
+          await queries.lockPurposes(tx);
+        }
         await queries.updateRecord(tx, catalogue.table, id, values);
       }
       return getRecord(services, context, catalogue, id, tx);
@@ -91,6 +95,9 @@ export async function deleteRecord(
         await queries.allowTime(tx);
         if (table === 'budget_source') {
           await queries.lockPurposesPaidFrom(tx, id);
+        }
+        if (table === 'stage_type' || table === 'responsible_authority') {
+          await queries.lockPurposes(tx);
         }
         return queries.deleteRecord(tx, table, id);
       }),

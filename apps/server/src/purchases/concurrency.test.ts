@@ -1,4 +1,4 @@
-import { budgetSources } from '@calculaud/contract/catalog';
+import { budgetSources, responsibleAuthorities, stageTypes } from '@calculaud/contract/catalog';
 import { createPredefinedFlow } from '@calculaud/contract/flows';
 import * as contract from '@calculaud/contract/purchases';
 import { createPurpose } from '@calculaud/contract/purposes';
@@ -222,5 +222,79 @@ test('another authority of a stage type misses no purchase that comes at the sam
     ]),
   );
   expect(statuses(answers)).toEqual({ 200: 5, 201: 20 });
+  await expectDerivedColumnsRight();
+});
+
+test.each([
+  {
+    change: 'gets another name and authority',
+    send: (id: number) =>
+      app.patch(`/stage-types/${id}`, { name: `other ${id}`, responsible_authority_id: 2 }),
+    status: 200,
+  },
+  { change: 'is deleted', send: (id: number) => app.delete(`/stage-types/${id}`), status: 409 },
+])('a stage type that $change is not held while others are at its stages', async ({ send, status }) => {
+  const { purposeId, purchase } = await purposeWithPurchase();
+  const type = (await app.post('/stage-types', { name: `held ${status}`, display_name: 'Held' })).as(
+    stageTypes.create,
+  );
+  await app.patch(`/purchases/${purchase.id}`, { stages: [{ stage_type_id: type.id }] });
+  const [sent] = await app.db.transaction().execute(async (tx) => {
+    await sql`select from purpose where id = ${purposeId} for no key update`.execute(tx);
+    await sql`delete from stage where purchase_id = ${purchase.id}`.execute(tx);
+    const answer = send(type.id);
+    await expect.poll(waitingForLocks).toBe(1);
+    await sql`select from stage_type where id = ${type.id} for key share nowait`.execute(tx);
+    await sql`insert into stage (purchase_id, stage_type_id, priority)
+      values (${purchase.id}, ${type.id}, 1)`.execute(tx);
+    return [answer];
+  });
+  expect((await sent)?.status).toBe(status);
+  await expectDerivedColumnsRight();
+});
+
+async function waitingForLocks(): Promise<number> {
+  const { rows } = await sql`select from pg_locks l join pg_stat_activity a using (pid)
+    where not l.granted and a.datname = current_database()`.execute(app.db);
+  return rows.length;
+}
+
+test('renamed stage types with another authority and edited chains do not wait for each other in circles', async () => {
+  const purchases = await Promise.all(
+    range.slice(0, 6).map(async () => (await purposeWithPurchase()).purchase.id),
+  );
+  const { id: type } = (await app.post('/stage-types', { name: 'renamed', display_name: 'Renamed' })).as(
+    stageTypes.create,
+  );
+  const until = Date.now() + 3000;
+  async function again(send: (n: number) => Promise<TestResponse>): Promise<TestResponse[]> {
+    const answers: TestResponse[] = [];
+    while (Date.now() < until) answers.push(await send(answers.length));
+    return answers;
+  }
+  const stages = [{ stage_type_id: type }, [{ stage_type_id: 6 }, { stage_type_id: type }]];
+  const answers = await Promise.all([
+    ...purchases.map((id) => again(() => app.patch(`/purchases/${id}`, { stages }))),
+    ...[1, 2, 3].map((who) =>
+      again((n) =>
+        app.patch(`/stage-types/${type}`, {
+          name: `renamed ${who} ${n}`,
+          responsible_authority_id: 1 + ((who + n) % 3),
+        }),
+      ),
+    ),
+    again(async () => {
+      const passing = await app.post('/responsible-authorities', { name: 'Passing' });
+      const { id } = passing.as(responsibleAuthorities.create);
+      await app.patch('/stage-types/6', { responsible_authority_id: id });
+      return app.delete(`/responsible-authorities/${id}`);
+    }),
+  ]);
+  expect(
+    answers
+      .flat()
+      .filter(({ status }) => status >= 400)
+      .map(({ text }) => text),
+  ).toEqual([]);
   await expectDerivedColumnsRight();
 });
