@@ -55,7 +55,6 @@ function keepUrlsOfSources(outputFolder: string): Plugin {
 
 async function bundle(app: string, entries: string[]): Promise<void> {
   const outdir = join(root, app, 'dist');
-  mkdirSync(outdir, { recursive: true });
   const started = new Date();
   const entryPoints = entries.map((entry) => join(root, app, entry)).filter((path) => existsSync(path));
   const { metafile } = await build({
@@ -88,4 +87,6 @@ function removeOldFiles(folder: string, current: ReadonlySet<string>): void {
   }
 }
 
+// Before any build begins: making a folder changes the one around it, which would look like a newer source.
+for (const app of Object.keys(apps)) mkdirSync(join(root, app, 'dist'), { recursive: true });
 await Promise.all(Object.entries(apps).map(([app, entries]) => bundle(app, entries)));

@@ -4,20 +4,29 @@ import { startRefusal } from './start-refusal.ts';
 const INTERNAL = 1;
 const REFUSED = 3;
 
+/** Ctrl-C reaches us twice, from the terminal and from npm, which hands it on: that is one wish and not two. */
+const SAME_WISH_MS = 2000;
+
 /**
- * Runs a program until SIGTERM or SIGINT, then stops it; a second signal ends it at once. What the person who started
- * it can mend is told in words and without a stack.
+ * Runs a program until SIGTERM or SIGINT, then stops it; a second signal, later, ends it at once. What the person who
+ * started it can mend is told in words and without a stack.
  */
 export async function runUntilSignal(start: () => Promise<{ stop(): Promise<void> }>): Promise<void> {
-  const stopSignal = new Promise<NodeJS.Signals>((resolve) => {
-    process.once('SIGTERM', resolve);
-    process.once('SIGINT', resolve);
+  const stopSignal = new Promise<void>((resolve) => {
+    let first: number | undefined;
+    const onSignal = () => {
+      first ??= performance.now();
+      resolve();
+      if (performance.now() - first > SAME_WISH_MS) {
+        process.exit(INTERNAL);
+      }
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
   });
   try {
     const running = await start();
     await stopSignal;
-    process.once('SIGTERM', () => process.exit(INTERNAL));
-    process.once('SIGINT', () => process.exit(INTERNAL));
     await running.stop();
     process.exit(0);
   } catch (error) {

@@ -76,8 +76,13 @@ async function listen(app: FastifyInstance, host: string, port: number, variable
     if (
       error instanceof Error &&
       'code' in error &&
-      (error.code === 'EADDRINUSE' || error.code === 'EACCES')
+      (error.code === 'EADDRINUSE' || error.code === 'EACCES' || error.code === 'EADDRNOTAVAIL')
     ) {
+      if (error.code === 'EADDRNOTAVAIL') {
+        throw new StartError(
+          `No network interface of this machine has the address ${host}. Set HOST to one that it has.`,
+        );
+      }
       const reason =
         error.code === 'EADDRINUSE' ? 'is used by another program' : 'may not be used by this user';
       throw new StartError(

@@ -25,7 +25,7 @@ ${config.app.name} ${config.app.version} is ready after ${seconds} s.
   Health           ${server.managementUrl}/health/ready
   Data             ${config.data.directory}
 
-  A token for the API:  npx calculaud token create --role admin --name "$USER"
+  A token for the API:  npx calculaud token create --role admin --name first
   Stop with Ctrl-C.
 `);
     return {

@@ -86,7 +86,9 @@ function catalogue<
       id: `${name}.delete`,
       method: 'DELETE',
       path: `/${name}/{id}`,
-      summary: `Delete a ${singular} that nothing needs`,
+      summary: `Delete a ${singular}`,
+      description:
+        'Refused with 409 while records need it. Budget sources and responsible authorities go all the same, as in v1: what referred to them then refers to none.',
       permission: write,
       params,
       success: { status: 204 },

@@ -13,13 +13,21 @@ const codes = z
   .max(100);
 const ids = z.array(id()).min(1).max(1000);
 
-/** All that are given must hold; none given always holds. */
+/**
+ * All that are given must hold; none given always holds. So a misspelt one is refused: ignored, it would make a rule that
+ * matches everything.
+ */
 export const flowConditions = z
-  .object({
+  .strictObject({
     /** How many cost lines. */
-    lines: z.object({ min: integer({ min: 0 }).optional(), max: integer({ min: 0 }).optional() }).optional(),
+    lines: z
+      .strictObject({ min: integer({ min: 0 }).optional(), max: integer({ min: 0 }).optional() })
+      .refine(({ min = 0, max = min }) => min <= max, {
+        error: 'min is above max: no number of lines is both',
+      })
+      .optional(),
     currencies: z
-      .object({
+      .strictObject({
         /** There are costs, and each is in one of these. */
         only: codes.optional(),
         /** Each of these occurs. */
@@ -27,11 +35,14 @@ export const flowConditions = z
       })
       .optional(),
     total: z
-      .object({
+      .strictObject({
         /** `plain`: the amounts as they are, currencies mixed, as v1 summed them. `base`: converted at the rates of the day. */
         basis: oneOf(['plain', 'base']),
         at_least: amount().optional(),
         below: amount().optional(),
+      })
+      .refine(({ at_least = 0, below }) => below === undefined || at_least < below, {
+        error: 'at_least is not less than below: no total is both',
       })
       .optional(),
     /** The purpose has one of these service types. */
@@ -102,7 +113,7 @@ export const createFlowRule = endpoint({
   path: '/flow-rules/',
   summary: 'Add a rule, last or at a position',
   permission: 'flow-rules.write',
-  body: z.object({
+  body: z.strictObject({
     name,
     flow_name: flowName,
     conditions: flowConditions.default({}),
@@ -121,7 +132,7 @@ export const updateFlowRule = endpoint({
   summary: 'Change or move a rule: only the members present',
   permission: 'flow-rules.write',
   params,
-  body: z.object({
+  body: z.strictObject({
     name: nullIgnored(name),
     flow_name: flowName.optional(),
     conditions: nullIgnored(flowConditions),

@@ -92,6 +92,7 @@ function toFieldError(source: string, issue: z.core.$ZodIssue): FieldError {
     too_small: 'too_short',
     too_big: 'too_long',
     invalid_union: 'value_error',
+    unrecognized_keys: 'extra_forbidden',
   };
   return { type: types[issue.code] ?? 'value_error', loc, msg: issue.message, input };
 }
