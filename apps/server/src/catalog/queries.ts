@@ -152,21 +152,10 @@ export async function lockPurposesPaidFrom(tx: Executor, budgetSourceId: number)
 /**
  * For a change that may reach every purpose: the trigger takes this lock for another authority, but after the stage type
  * is locked. Whoever edits stages has a purpose and then needs the stage type, so the two waited for each other.
+ * Also when the authority seems to stay: somebody else may be changing it.
  */
 export async function lockPurposes(tx: Executor): Promise<void> {
   await sql`/* catalog.lock-all-purposes */ lock table purpose in exclusive mode`.execute(tx);
-}
-
-/** Without a lock: an answer that is out of date costs a wait, and the database ends one that goes in circles. */
-export async function hasAuthority(
-  db: Executor,
-  stageTypeId: number,
-  authority: ColumnValues[string],
-): Promise<boolean> {
-  const { rows } = await sql`/* catalog.has-authority */
-    select from stage_type
-    where id = ${stageTypeId} and responsible_authority_id is not distinct from ${authority}`.execute(db);
-  return rows.length > 0;
 }
 
 export async function deleteRecord(db: Executor, table: CatalogueTable, id: number): Promise<boolean> {

@@ -71,8 +71,7 @@ export async function updateRecord(
     transaction(services.db, actor(context), async (tx) => {
       if (Object.keys(values).length > 0) {
         await queries.allowTime(tx);
-        const authority = values['responsible_authority_id'];
-        if (authority !== undefined && !(await queries.hasAuthority(tx, id, authority))) {
+        if ('responsible_authority_id' in values) {
           await queries.lockPurposes(tx);
         }
         await queries.updateRecord(tx, catalogue.table, id, values);
