@@ -64,7 +64,8 @@ async function readBare(db: Database): Promise<{ seconds: number; rows: number }
     raw: false,
   });
   let rows = 0;
-  for await (const batch of await streamRows(db.pool, query)) {
+  const batches: AsyncIterable<readonly unknown[]> = await streamRows(db.pool, query);
+  for await (const batch of batches) {
     rows += batch.length;
   }
   return { seconds: (performance.now() - begin) / 1000, rows };

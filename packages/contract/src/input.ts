@@ -235,10 +235,14 @@ export function isRepeated(parameter: z.core.$ZodType | undefined): boolean {
 /** `page` and `limit` of every list (contract 2.1.9). The server's configuration narrows the default and the maximum. */
 export const paging = {
   page: integer({ min: 1 }).default(1),
-  limit: integer({ min: 1 }).optional(),
+  limit: integer({ min: 1 })
+    .optional()
+    .describe('Records a page; the server sets the default (100) and the most (200).'),
 };
 
-export const search = text({ max: 1000 }).optional();
+export const search = text({ max: 1000 })
+  .optional()
+  .describe('A part of the text, in any case. One phrase; it has no wildcards.');
 export const sortOrder = oneOf(['asc', 'desc']);
 
 /** One item, or a list of items that stand at the same position. Either way a list comes out. */

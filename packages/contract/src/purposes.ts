@@ -94,13 +94,14 @@ const purposeSummary = z
 /** The filters of the lists and of the export (contract 3.2); different ones combine by AND, values of one by OR. */
 const filters = {
   search,
-  /**
-   * `v1` looks at descriptions, comments, the names of what a purpose refers to, and what was written at its stages.
-   * `everything` looks at ids (as a whole number), hierarchy paths, pending authorities, stage types and file names, too.
-   */
-  search_in: oneOf(['v1', 'everything']).default('v1'),
-  start_date: day().optional(),
-  end_date: day().optional(),
+  search_in: oneOf(['v1', 'everything'])
+    .default('v1')
+    .describe(
+      '`v1` looks at descriptions, comments, the names of what a purpose refers to, and what was written at its stages. ' +
+        '`everything` looks at ids (as a whole number), hierarchy paths, pending authorities, stage types and file names, too.',
+    ),
+  start_date: day().optional().describe('Created on this day of the organisation, or later'),
+  end_date: day().optional().describe('Created on this day of the organisation, or before'),
   hierarchy_id: repeated(id()),
   status: repeated(oneOf(purposeStatuses)),
   supplier_id: repeated(id()),
@@ -109,8 +110,12 @@ const filters = {
   pending_authority_id: repeated(id()),
   budget_source_id: repeated(id()),
   is_flagged: boolean().optional(),
-  /** A name that cannot be sorted by counts as creation_time, as in v1. */
-  sort_by: text({ max: 100 }).default('creation_time'),
+  sort_by: text({ max: 100 })
+    .default('creation_time')
+    .describe(
+      '`creation_time`, `last_modified`, `expected_delivery`, `days_since_last_completion`, or another column of its own ' +
+        '(`id`, `status`, `description`, …). A name that cannot be sorted by counts as `creation_time`, as in v1.',
+    ),
   sort_order: sortOrder.default('desc'),
 };
 
@@ -148,15 +153,20 @@ export const exportPurposes = endpoint({
   query: z.object({
     ...paging,
     ...filters,
-    /** Leaves cells that a spreadsheet would run as a formula as they are; by default an apostrophe disarms them. */
-    raw: boolean().default(false),
-    /** Begins with a byte-order mark, so that spreadsheets read Hebrew. */
-    bom: boolean().default(false),
-    /**
-     * `aligned`: every cell about purchases has one line per purchase, `–` where there is nothing; stages have the names
-     * that people read; further columns tell flag, authority, budget sources, and costs by currency.
-     */
-    layout: oneOf(['v1', 'aligned']).default('v1'),
+    raw: boolean()
+      .default(false)
+      .describe(
+        'Leaves cells that a spreadsheet would run as a formula as they are; by default an apostrophe disarms them.',
+      ),
+    bom: boolean()
+      .default(false)
+      .describe('Begins with a byte-order mark, so that spreadsheets read Hebrew.'),
+    layout: oneOf(['v1', 'aligned'])
+      .default('v1')
+      .describe(
+        '`aligned`: every cell about purchases has one line per purchase, `–` where there is nothing; stages have the ' +
+          'names that people read; further columns tell flag, authority, budget sources, and costs by currency.',
+      ),
   }),
   success: { status: 200, mediaType: 'text/csv; charset=utf-8' },
 });
