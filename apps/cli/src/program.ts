@@ -12,6 +12,9 @@ export const groups: readonly CommandGroup[] = [
   demoCommands,
 ];
 
+/** Commands of one word, without a group around them: `commands/<word>/<word>.ts`. */
+export const singles: readonly CommandDescription[] = [];
+
 /** Called when a command line names a command that exists and fits its description. */
 type Act = (command: CommandDescription, options: unknown, values: readonly string[]) => Promise<void>;
 
@@ -31,6 +34,7 @@ export function buildProgram(version: string, output: Output, act: Act): Command
     const group = program.command(verb).description(description);
     for (const command of commands) add(group, command, act);
   }
+  for (const command of singles) add(program, command, act);
   return program;
 }
 
@@ -39,8 +43,8 @@ interface Output {
   readonly writeErr: (text: string) => void;
 }
 
-function add(group: Command, description: CommandDescription, act: Act): void {
-  const command = group
+function add(parent: Command, description: CommandDescription, act: Act): void {
+  const command = parent
     .command(description.usage)
     .description(description.description)
     .addHelpText('after', examples(description))

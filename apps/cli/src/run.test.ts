@@ -1,15 +1,23 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { groups } from './program.ts';
+import type { CommandDescription } from './command.ts';
+import { groups, singles } from './program.ts';
 import { calculaud } from './testing/command-line.ts';
 
-const commands = groups.flatMap(({ verb, commands: described }) =>
-  described.map((description) => {
-    const name = description.usage.split(' ')[0] ?? '';
-    return { ...description, verb, name, line: `${verb} ${name}` };
+const nameOf = ({ usage }: CommandDescription) => usage.split(' ')[0] ?? '';
+const commands = [
+  ...groups.flatMap(({ verb, commands: described }) =>
+    described.map((description) => {
+      const name = nameOf(description);
+      return { ...description, verb, name, line: `${verb} ${name}` };
+    }),
+  ),
+  ...singles.map((description) => {
+    const name = nameOf(description);
+    return { ...description, verb: name, name, line: name };
   }),
-);
+];
 
 describe.each(commands)('calculaud $line', ({ verb, name, line, examples, options = [], load }) => {
   test('lies where its words say', async () => {
