@@ -1,0 +1,101 @@
+import type { Colour } from './release-state.ts';
+
+/** Every name by which the parts of a stack find each other, and by which commands find them. */
+
+/** The name given to `docker stack deploy`; services, networks and volumes begin with it. */
+export function stackName(config: { readonly name: string }): string {
+  return `calculaud-${config.name}`;
+}
+
+export const SERVICES = {
+  gateway: 'gateway',
+  apiBlue: 'api-blue',
+  apiGreen: 'api-green',
+  worker: 'worker',
+  database: 'database',
+  pooler: 'pooler',
+  storage: 'storage',
+  clamav: 'clamav',
+} as const;
+export type ServiceName = (typeof SERVICES)[keyof typeof SERVICES];
+
+export function apiService(colour: Colour): ServiceName {
+  return colour === 'blue' ? SERVICES.apiBlue : SERVICES.apiGreen;
+}
+
+/** As `docker service ls` shows it. */
+export function fullServiceName(config: { readonly name: string }, service: ServiceName): string {
+  return `${stackName(config)}_${service}`;
+}
+
+export const NETWORKS = {
+  /** The published ports of the gateway. */
+  edge: 'edge',
+  /** Gateway and API; containers of ours may join it, to probe what users would see. No way out. */
+  front: 'front',
+  /** API, worker, database, storage. Jobs may join it. No way out. */
+  data: 'data',
+  /** The way out of API and worker: identity provider, mail, an external database or store. */
+  outside: 'outside',
+} as const;
+export type NetworkName = (typeof NETWORKS)[keyof typeof NETWORKS];
+
+export function fullNetworkName(config: { readonly name: string }, network: NetworkName): string {
+  return `${stackName(config)}_${network}`;
+}
+
+export const SECRETS = [
+  /** Password of PostgreSQL's superuser; the bundled one. */
+  'database-superuser',
+  /** Connection URLs, one for each login. */
+  'database-owner',
+  'database-app',
+  /** The same login through the pooler. */
+  'database-app-pooled',
+  'database-worker',
+  'database-backup',
+  'database-readonly',
+  'signing-secret',
+  /** Certificate chain and key in one PEM file, as HAProxy reads it. */
+  'tls',
+  's3-access-key-id',
+  's3-secret-access-key',
+  'smtp-password',
+] as const;
+export type SecretName = (typeof SECRETS)[number];
+
+/** The name of the Docker secret; in containers the file is /run/secrets/<secret>. */
+export function fullSecretName(
+  config: { readonly name: string },
+  secret: SecretName,
+  versions: Readonly<Partial<Record<string, number>>>,
+): string {
+  return `${stackName(config)}_${secret}_${versions[secret] ?? 1}`;
+}
+
+/** Inside the containers of the API. */
+export const API_PORT = 8000;
+export const MANAGEMENT_PORT = 9090;
+
+/** Inside the container of the gateway. Of these only http and https are published. */
+export const GATEWAY = {
+  ports: {
+    http: 8080,
+    https: 8443,
+    /** One colour, whatever the traffic does: for journeys and probes from the front network. Plain HTTP. */
+    blue: 8081,
+    green: 8082,
+    /** Like https, switched alike, but in plain HTTP and without the limit by client: for probes from the front network. */
+    traffic: 8083,
+    /** /metrics for Prometheus, /healthy for the container's own health check. */
+    metrics: 8404,
+  },
+  /** HAProxy's runtime API: `docker exec -i <container> gateway runtime` connects standard input and output to it. */
+  runtimeSocket: '/run/haproxy/runtime.sock',
+  /** On the named volume, so that a restart agrees with what was set at run time. */
+  trafficMap: '/var/lib/haproxy/traffic.map',
+  config: '/var/lib/haproxy/haproxy.cfg',
+} as const;
+
+/** Keys of the traffic map. */
+export const TRAFFIC_KEYS = ['active', 'next', 'canary'] as const;
