@@ -1,5 +1,4 @@
 import type { AddressInfo } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '@calculaud/config/config';
 import { openDatabase } from '@calculaud/db/database';
@@ -8,6 +7,8 @@ import { buildApp } from './app.ts';
 import { followConfiguredRate } from './currencies/service.ts';
 import { buildManagement } from './health/management.ts';
 import { createAuthenticator } from './identity/authenticate.ts';
+import { Connections } from './platform/connections.ts';
+import { drain } from './platform/drain.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
 import type { Services } from './platform/services.ts';
 import { openStorage } from './platform/storage.ts';
@@ -18,7 +19,10 @@ export interface RunningServer {
   /** Of the API and of the management port, as they are really bound. */
   readonly url: string;
   readonly managementUrl: string;
-  /** Turns readiness red, lets open requests finish, and closes everything; at the latest after the drain timeout. */
+  /**
+   * Turns readiness red, goes on serving until that was noticed, lets open requests finish, and closes everything; at
+   * the latest after the drain timeout.
+   */
   stop(): Promise<void>;
 }
 
@@ -38,6 +42,7 @@ export async function serve(config: Config, databaseUrl: string): Promise<Runnin
   });
   const services: Services = { config, db, storage: await openStorage(config.files.store) };
   const app = await buildApp({ ...services, lifecycle, authenticate: createAuthenticator(services) });
+  const connections = new Connections(app);
   const management = buildManagement(services, lifecycle);
   const close = async () => {
     await app.close();
@@ -60,7 +65,8 @@ export async function serve(config: Config, databaseUrl: string): Promise<Runnin
       managementUrl,
       stop: async () => {
         lifecycle.markDraining();
-        await drain(app, Math.max(config.http.drainTimeoutMs - CLOSING_MS, 0), close);
+        const { drainNoticeMs: noticeMs, drainTimeoutMs } = config.http;
+        await drain(connections, { noticeMs, limitMs: Math.max(drainTimeoutMs - CLOSING_MS, 0) }, close);
       },
     };
   } catch (error) {
@@ -100,24 +106,4 @@ function urlOf(address: AddressInfo | string | null): string {
   }
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
   return `http://${host}:${address.port}`;
-}
-
-/** So long every answer says that its connection ends, so that clients open no other request on it when it does. */
-const NOTICE_MS = 250;
-
-/**
- * Lets open requests finish; connections end as they become idle. Whatever still hangs at the deadline is cut off, and
- * what hangs even then is left behind: the end always comes.
- */
-async function drain(app: FastifyInstance, limitMs: number, close: () => Promise<void>): Promise<void> {
-  await pause(Math.min(NOTICE_MS, limitMs));
-  const idle = setInterval(() => app.server.closeIdleConnections(), 50);
-  const cutOff = setTimeout(() => app.server.closeAllConnections(), limitMs - NOTICE_MS);
-  const closed = close();
-  try {
-    await Promise.race([closed, pause(limitMs - NOTICE_MS + CLOSING_MS / 2, undefined, { ref: false })]);
-  } finally {
-    clearInterval(idle);
-    clearTimeout(cutOff);
-  }
 }

@@ -28,6 +28,7 @@ export function group(settings: EffectiveSettings) {
       cors: corsOf(settings.CALCULAUD_CORS_ORIGINS),
       trustedProxies: settings.CALCULAUD_TRUSTED_PROXIES,
       drainTimeoutMs: settings.CALCULAUD_DRAIN_TIMEOUT_MS,
+      drainNoticeMs: settings.CALCULAUD_DRAIN_NOTICE_MS,
     },
     management: { host: settings.CALCULAUD_MANAGEMENT_HOST, port: settings.MANAGEMENT_PORT },
     paging: { defaultSize: settings.DEFAULT_PAGE_SIZE, maxSize: settings.MAX_PAGE_SIZE },

@@ -13,10 +13,15 @@ export function dependentDefaults(settings: Settings, isGiven: (name: SettingNam
   const byEnvironment = production ? 'production' : 'not production';
   const storeName = (['S3_BUCKET_NAME', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const).find(isGiven);
   const [usualPage, largestPage] = [100, settings.MAX_PAGE_SIZE];
+  const [usualNotice, longestNotice] = [250, settings.CALCULAUD_DRAIN_TIMEOUT_MS];
   return {
     LOG_LEVEL: settings.DEBUG ? because('debug', 'DEBUG is on') : because('info', ''),
     DEFAULT_PAGE_SIZE:
       largestPage < usualPage ? because(largestPage, 'MAX_PAGE_SIZE') : because(usualPage, ''),
+    CALCULAUD_DRAIN_NOTICE_MS:
+      longestNotice < usualNotice
+        ? because(longestNotice, 'CALCULAUD_DRAIN_TIMEOUT_MS')
+        : because(usualNotice, ''),
     CALCULAUD_DOCS: because(!production, byEnvironment),
     CALCULAUD_CORS_ORIGINS: because(production ? [] : ['*'], byEnvironment),
     CALCULAUD_FILES: storeName ? because('s3', `${storeName} is given`) : because('local', ''),
@@ -35,6 +40,7 @@ export function withDefaults(settings: Settings, defaults: ReturnType<typeof dep
     ...settings,
     LOG_LEVEL: settings.LOG_LEVEL ?? defaults.LOG_LEVEL.value,
     DEFAULT_PAGE_SIZE: settings.DEFAULT_PAGE_SIZE ?? defaults.DEFAULT_PAGE_SIZE.value,
+    CALCULAUD_DRAIN_NOTICE_MS: settings.CALCULAUD_DRAIN_NOTICE_MS ?? defaults.CALCULAUD_DRAIN_NOTICE_MS.value,
     CALCULAUD_DOCS: settings.CALCULAUD_DOCS ?? defaults.CALCULAUD_DOCS.value,
     CALCULAUD_CORS_ORIGINS: settings.CALCULAUD_CORS_ORIGINS ?? defaults.CALCULAUD_CORS_ORIGINS.value,
     CALCULAUD_FILES: settings.CALCULAUD_FILES ?? defaults.CALCULAUD_FILES.value,

@@ -49,6 +49,7 @@ describe('an empty environment', () => {
       docs: true,
       cors: { origins: 'any', credentials: false },
       drainTimeoutMs: 10_000,
+      drainNoticeMs: 250,
     });
     expect(config.management).toEqual({ host: '127.0.0.1', port: 9090 });
     expect(config.database.url).toBeUndefined();
@@ -226,6 +227,7 @@ describe('a wrong configuration', () => {
     [{ CALCULAUD_CORS_ORIGINS: 'https://app.example.org/path' }, 'CALCULAUD_CORS_ORIGINS'],
     [{ DEFAULT_PAGE_SIZE: '300' }, 'DEFAULT_PAGE_SIZE'],
     [{ PORT: '9090' }, 'MANAGEMENT_PORT'],
+    [{ CALCULAUD_DRAIN_NOTICE_MS: '10001' }, 'CALCULAUD_DRAIN_NOTICE_MS'],
     [{ CALCULAUD_SIGNING_SECRET: 'short' }, 'CALCULAUD_SIGNING_SECRET'],
     [{ MAX_FILE_SIZE_MB: '2048' }, 'MAX_FILE_SIZE_MB'],
     [{ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, 'NODE_TLS_REJECT_UNAUTHORIZED'],
@@ -264,6 +266,10 @@ describe('settings that belong together', () => {
 
   test('a small largest page lowers the usual one', () => {
     expect(loadConfig({ MAX_PAGE_SIZE: '20' }).paging).toEqual({ defaultSize: 20, maxSize: 20 });
+  });
+
+  test('a short drain shortens the notice before it', () => {
+    expect(loadConfig({ CALCULAUD_DRAIN_TIMEOUT_MS: '0' }).http.drainNoticeMs).toBe(0);
   });
 
   test('a bucket or AWS keys choose S3, unless local is asked for', () => {

@@ -53,6 +53,15 @@ export function contradictions(settings: EffectiveSettings): Problem[] {
     refuse('CALCULAUD_CORS_ORIGINS', 'has * beside others', '* alone, or a list of origins');
   }
 
+  const [notice, drain] = [settings.CALCULAUD_DRAIN_NOTICE_MS, settings.CALCULAUD_DRAIN_TIMEOUT_MS];
+  if (notice > drain) {
+    refuse(
+      'CALCULAUD_DRAIN_NOTICE_MS',
+      `is ${notice}, above CALCULAUD_DRAIN_TIMEOUT_MS, which is ${drain} and includes it`,
+      `at most ${drain}`,
+    );
+  }
+
   const [size, most] = [settings.DEFAULT_PAGE_SIZE, settings.MAX_PAGE_SIZE];
   if (size > most) {
     refuse('DEFAULT_PAGE_SIZE', `is ${size}, above MAX_PAGE_SIZE, which is ${most}`, `at most ${most}`);

@@ -73,7 +73,12 @@ export const schema = z.object({
     .default([])
     .register(about, { description: 'Proxies whose X-Forwarded-* headers are believed' }),
   CALCULAUD_DRAIN_TIMEOUT_MS: integer(0, 3_600_000).default(10_000).register(about, {
-    description: 'Longest wait for open requests when the server stops, in milliseconds',
+    description:
+      'Longest time from the signal to stop to the end, in milliseconds: uploads, exports and jobs get all of it, other requests 10 s',
+  }),
+  CALCULAUD_DRAIN_NOTICE_MS: integer(0, 600_000).optional().register(about, {
+    description:
+      'How long a server that stops goes on accepting requests, in milliseconds, so that a load balancer notices first: two of its checks and some more; 250 without one',
   }),
   CALCULAUD_MANAGEMENT_HOST: host
     .default('127.0.0.1')

@@ -46,9 +46,15 @@ export function answerErrors(app: FastifyInstance): void {
   });
 }
 
-/** A URL that cannot be decoded reaches no route. */
+/** A URL that cannot be decoded reaches no route, and no hook: so it may come while the server stops. */
 export function answerMalformed(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(reply, request, error.statusCode ?? 400, 'malformed', 'The URL is malformed');
+  sendProblem(
+    reply.header('connection', 'close'),
+    request,
+    error.statusCode ?? 400,
+    'malformed',
+    'The URL is malformed',
+  );
 }
 
 /** What is not even HTTP, or whose header is too large, gets an answer of the same shape; then the connection ends. */

@@ -56,6 +56,7 @@ export class Router {
       url: this.url(endpoint),
       exposeHeadRoute: false,
       onRequest: async (request) => this.#authorise(endpoint, request),
+      config: { transfer: isTransfer(endpoint) },
       handler: async (request, reply) => {
         const input = parseInput(endpoint, request);
         const answer = await handler(input, this.#contextOf(request, reply), request);
@@ -110,6 +111,10 @@ export class Router {
 }
 
 function send(endpoint: Endpoint, reply: FastifyReply, answer: Answer): FastifyReply {
+function isTransfer({ bodyType, success }: Endpoint): boolean {
+  return bodyType === 'multipart' || success.mediaType !== undefined;
+}
+
   const { success } = endpoint;
   void reply.status(success.status);
   if (answer === undefined) {

@@ -21,7 +21,11 @@ let running: RunningJobs[] = [];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'calculaud-test-jobs-'));
   database = await createTestDatabase();
-  const config = loadConfig({ CALCULAUD_DATA: folder, LOG_LEVEL: 'silent' });
+  const config = loadConfig({
+    CALCULAUD_DATA: folder,
+    LOG_LEVEL: 'silent',
+    CALCULAUD_DRAIN_TIMEOUT_MS: '5000',
+  });
   const db = openDatabase({
     connectionString: database.url('worker'),
     poolSize: 2,
@@ -92,6 +96,26 @@ test('a job that fails is told of and tried again later', async () => {
     })
     .toEqual([{ attempts: 1, later: true, last_error: 'the store is away' }]);
   await database.pool.query('select graphile_worker.complete_jobs(array_agg(id)) from graphile_worker.jobs');
+});
+
+test('a job that runs when the worker stops is finished and not run again', async () => {
+  const steps = new EventEmitter();
+  const started = once(steps, 'started');
+  const jobs = await start(async (_services, { signal }) => {
+    steps.emit('started');
+    await once(steps, 'go on');
+    steps.emit('finished', signal.aborted);
+  });
+  running = [];
+  await enqueue();
+  await started;
+  const finished = once(steps, 'finished');
+  const stopped = jobs.stop();
+  steps.emit('go on');
+  expect(await finished).toEqual([false]);
+  await stopped;
+  const left = await database.pool.query('select id from graphile_worker.jobs');
+  expect(left.rows).toEqual([]);
 });
 
 test('stopping waits for the job that runs, and tells it', async () => {

@@ -30,16 +30,15 @@ export interface JobContext {
 }
 
 export interface RunningJobs {
-  /** Takes no more jobs, and waits for those that run: some seconds, not longer. */
+  /** Takes no more jobs, and waits for those that run, not longer than the drain timeout. */
   stop(): Promise<void>;
 }
 
 /** A job that fails is tried again after longer and longer pauses, until its next scheduled run takes over. */
 const ATTEMPTS = 10;
 const RESTART_MS = 2000;
-/** A worker that stops tells its jobs after the first time, and leaves them behind after the second. */
-const TELL_MS = 1000;
-const LEAVE_MS = 5000;
+/** What is left of the drain timeout for closing the database. */
+const CLOSING_MS = 1500;
 const STUCK_AFTER = 4;
 
 /**
@@ -62,6 +61,11 @@ export async function runJobs(
   pool.on('error', (error) => log.warn({ err: error }, 'a connection of the job queue broke'));
   pool.on('connect', (client) => client.on('error', () => undefined));
 
+  // A worker that stops lets its jobs finish for half of the time that it has, then tells them; those that do not
+  // listen are left behind.
+  const leaveMs = Math.max(services.config.http.drainTimeoutMs - CLOSING_MS, 0);
+  const tellMs = leaveMs / 2;
+
   const start = async (): Promise<Runner> => {
     const runner = await run({
       pgPool: pool,
@@ -69,7 +73,7 @@ export async function runJobs(
       parsedCronItems: cron(jobs),
       concurrency: 2,
       noHandleSignals: true,
-      gracefulShutdownAbortTimeout: TELL_MS,
+      gracefulShutdownAbortTimeout: tellMs,
       // Without a delay the library does not wait until the end of a job is written down, nor for its failure to be.
       preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
       logger: queueLogger(log),
@@ -111,7 +115,7 @@ export async function runJobs(
       const inTime = new AbortController();
       await Promise.race([
         stopped.then(() => running),
-        pause(LEAVE_MS, undefined, { signal: inTime.signal }).catch(() => undefined),
+        pause(leaveMs, undefined, { signal: inTime.signal }).catch(() => undefined),
       ]);
       inTime.abort();
       await pool.end();
