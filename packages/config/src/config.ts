@@ -14,6 +14,8 @@ export function group(settings: EffectiveSettings) {
     app: {
       name: settings.APP_NAME,
       version: settings.VERSION,
+      /** undefined: a checkout, or an image that does not say. */
+      commit: settings.CALCULAUD_COMMIT,
       environment: settings.ENVIRONMENT,
       production,
       debug: settings.DEBUG,

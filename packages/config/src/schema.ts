@@ -39,6 +39,9 @@ export const schema = z.object({
   VERSION: text
     .default(packageJson.version)
     .register(about, { description: 'Version shown in /, /health and the API documents', v1: true }),
+  CALCULAUD_COMMIT: text.optional().register(about, {
+    description: 'Commit that this was built from, shown by health on the management port; images set it',
+  }),
   ENVIRONMENT: text.default('development').register(about, {
     description: 'Name of this environment; production (or prod) switches the strict rules on',
     v1: true,

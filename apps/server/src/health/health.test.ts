@@ -38,6 +38,19 @@ test('readiness follows start, drain, database and schema; liveness none of them
   await management.close();
 });
 
+test.each(['live', 'started', 'ready'])('%s says which build answers', async (question) => {
+  const build = { ...app.services.config.app, version: '1.2.3', commit: '0a1b2c3' };
+  const services = { ...app.services, config: { ...app.services.config, app: build } };
+  for (const [given, told] of [
+    [services, { version: '1.2.3', commit: '0a1b2c3' }],
+    [app.services, { version: app.services.config.app.version, commit: null }],
+  ] as const) {
+    const management = buildManagement(given, new Lifecycle());
+    expect((await management.inject(`/health/${question}`)).json()).toMatchObject(told);
+    await management.close();
+  }
+});
+
 test('without a database it is not ready and says which check failed, but lives', async () => {
   const db = openDatabase({
     connectionString: 'postgresql://nobody@localhost/none?host=/nonexistent',

@@ -5,17 +5,20 @@ import { readiness } from './service.ts';
 
 /**
  * The private port for orchestrators and operators. `live` looks at this process alone, so that an outage of the
- * database restarts nothing; `ready` decides whether traffic comes.
+ * database restarts nothing; `ready` decides whether traffic comes. Each says which build answers, so that a deployment
+ * can see what it talks to.
  */
 export function buildManagement(services: Services, lifecycle: Lifecycle): FastifyInstance {
   const app = fastify({ forceCloseConnections: true });
-  app.get('/health/live', async (_request, reply) => answer(reply, true, { status: 'pass' }));
+  const { version, commit = null } = services.config.app;
+  const build = { version, commit };
+  app.get('/health/live', async (_request, reply) => answer(reply, true, { status: 'pass', ...build }));
   app.get('/health/started', async (_request, reply) =>
-    answer(reply, lifecycle.started, { status: lifecycle.started ? 'pass' : 'fail' }),
+    answer(reply, lifecycle.started, { status: lifecycle.started ? 'pass' : 'fail', ...build }),
   );
   app.get('/health/ready', async (_request, reply) => {
     const { ready, ...body } = await readiness(services, lifecycle);
-    return answer(reply, ready, { ...body, version: services.config.app.version });
+    return answer(reply, ready, { ...body, ...build });
   });
   return app;
 }
