@@ -73,6 +73,11 @@ export function fullSecretName(
   return `${stackName(config)}_${secret}_${versions[secret] ?? 1}`;
 }
 
+/** As whom the product, PostgreSQL and the gateway run in their containers. */
+export const APP_USER = 10_001;
+export const DATABASE_USER = 999;
+export const GATEWAY_USER = 99;
+
 /** Inside the containers of the API. */
 export const API_PORT = 8000;
 export const MANAGEMENT_PORT = 9090;
@@ -90,12 +95,22 @@ export const GATEWAY = {
     /** /metrics for Prometheus, /healthy for the container's own health check. */
     metrics: 8404,
   },
-  /** HAProxy's runtime API: `docker exec -i <container> gateway runtime` connects standard input and output to it. */
+  /** HAProxy's runtime API; inside the container only. */
   runtimeSocket: '/run/haproxy/runtime.sock',
+  /** HAProxy's master process: reload, and which workers there are. */
+  masterSocket: '/run/haproxy/master.sock',
   /** On the named volume, so that a restart agrees with what was set at run time. */
   trafficMap: '/var/lib/haproxy/traffic.map',
   config: '/var/lib/haproxy/haproxy.cfg',
+  /** Addresses and states of the servers, written before a reload, so that the next process knows them at once. */
+  serverState: '/var/lib/haproxy/servers.state',
+  certificate: '/var/lib/haproxy/tls.pem',
 } as const;
+
+/** HAProxy's name for the servers of a colour. */
+export function backendName(colour: Colour): string {
+  return `api-${colour}`;
+}
 
 /** Keys of the traffic map. */
 export const TRAFFIC_KEYS = ['active', 'next', 'canary'] as const;
