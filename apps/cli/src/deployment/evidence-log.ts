@@ -41,7 +41,7 @@ export class EvidenceLog {
       this.#pairs = [...this.#pairs, ...pairs].slice(-MOST.pairs);
     }
     if (event.event === 'memory' && (event.target === 'old' || event.target === 'new')) {
-      const reading = {
+      const reading: MemoryReading = {
         side: event.target,
         instance: event.instance,
         at: event.at_ms,
