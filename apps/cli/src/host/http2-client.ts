@@ -1,0 +1,72 @@
+import { type ClientHttp2Session, connect } from 'node:http2';
+import { connect as connectTcp } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { addressOf } from './http-address.ts';
+import { TimeOut } from './http-failure.ts';
+import type { HttpAnswer, HttpRequest } from './http-message.ts';
+
+/** Requests over one HTTP/2 connection. When the server announces its end, the next request opens another. */
+export class Http2Client {
+  readonly #url: URL;
+  readonly #connect: string | undefined;
+  readonly #tls: { readonly servername: string; readonly ca?: Buffer } | undefined;
+  #session: ClientHttp2Session | undefined;
+
+  constructor(
+    url: URL,
+    connectTo: string | undefined,
+    tls: { readonly servername: string; readonly ca?: Buffer } | undefined,
+  ) {
+    this.#url = url;
+    this.#connect = connectTo;
+    this.#tls = tls;
+  }
+
+  async send({
+    method,
+    path,
+    headers,
+    body,
+    timeoutMs,
+  }: HttpRequest): Promise<Pick<HttpAnswer, 'status' | 'headers' | 'body'>> {
+    if (body !== undefined && typeof body !== 'string') throw new Error('HTTP/2 carries small bodies only');
+    const stream = this.#open().request({ ':method': method, ':path': path, ...headers });
+    stream.setTimeout(timeoutMs, () => stream.destroy(new TimeOut(timeoutMs)));
+    const chunks: Buffer[] = [];
+    return new Promise((resolve, reject) => {
+      let status = 0;
+      let answered: HttpAnswer['headers'] = {};
+      stream.once('response', (received) => {
+        status = received[':status'] ?? 0;
+        answered = received;
+      });
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+      stream.once('end', () => {
+        if (status > 0) resolve({ status, headers: answered, body: Buffer.concat(chunks).toString() });
+      });
+      stream.once('error', reject);
+      stream.once('close', () => reject(new Error(`the stream was closed with code ${stream.rstCode}`)));
+      stream.end(body);
+    });
+  }
+
+  close(): void {
+    this.#session?.destroy();
+  }
+
+  #open(): ClientHttp2Session {
+    const open = this.#session;
+    if (open && !open.closed && !open.destroyed) return open;
+    const address = addressOf(this.#connect ?? this.#url.host, this.#tls ? 443 : 80);
+    const session = connect(this.#url, {
+      createConnection: () =>
+        this.#tls ? connectTls({ ...address, ...this.#tls, ALPNProtocols: ['h2'] }) : connectTcp(address),
+    });
+    // Each of its requests fails by itself and tells why.
+    session.on('error', () => undefined);
+    // What is under way there is finished; new requests go elsewhere.
+    session.once('goaway', () => session.close());
+    this.#session = session;
+    return session;
+  }
+}
