@@ -10,6 +10,7 @@ import { createAuthenticator } from './identity/authenticate.ts';
 import { Connections } from './platform/connections.ts';
 import { drain } from './platform/drain.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
+import { RequestCount } from './platform/request-count.ts';
 import type { Services } from './platform/services.ts';
 import { openStorage } from './platform/storage.ts';
 import { StartError } from './start-refusal.ts';
@@ -43,7 +44,9 @@ export async function serve(config: Config, databaseUrl: string): Promise<Runnin
   const services: Services = { config, db, storage: await openStorage(config.files.store) };
   const app = await buildApp({ ...services, lifecycle, authenticate: createAuthenticator(services) });
   const connections = new Connections(app);
-  const management = buildManagement(services, lifecycle);
+  const requests = new RequestCount();
+  requests.watch(app.server);
+  const management = buildManagement(services, lifecycle, requests);
   const close = async () => {
     await app.close();
     await management.close();

@@ -1,7 +1,9 @@
 import { about, health } from '@calculaud/contract/health';
 import { openDatabase } from '@calculaud/db/database';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
 import { Lifecycle } from '../platform/lifecycle.ts';
+import { RequestCount } from '../platform/request-count.ts';
 import { type TestApp, testApp } from '../testing/app.ts';
 import { buildManagement } from './management.ts';
 
@@ -25,7 +27,7 @@ test('health tells that database and storage answer', async () => {
 
 test('readiness follows start, drain, database and schema; liveness none of them', async () => {
   const lifecycle = new Lifecycle();
-  const management = buildManagement(app.services, lifecycle);
+  const management = buildManagement(app.services, lifecycle, new RequestCount());
   const ready = async () => (await management.inject('/health/ready')).statusCode;
   expect(await ready()).toBe(503);
   expect((await management.inject('/health/started')).statusCode).toBe(503);
@@ -45,7 +47,7 @@ test.each(['live', 'started', 'ready'])('%s says which build answers', async (qu
     [services, { version: '1.2.3', commit: '0a1b2c3' }],
     [app.services, { version: app.services.config.app.version, commit: null }],
   ] as const) {
-    const management = buildManagement(given, new Lifecycle());
+    const management = buildManagement(given, new Lifecycle(), new RequestCount());
     expect((await management.inject(`/health/${question}`)).json()).toMatchObject(told);
     await management.close();
   }
@@ -60,7 +62,7 @@ test('without a database it is not ready and says which check failed, but lives'
   });
   const lifecycle = new Lifecycle();
   lifecycle.markStarted();
-  const management = buildManagement({ ...app.services, db }, lifecycle);
+  const management = buildManagement({ ...app.services, db }, lifecycle, new RequestCount());
   const response = await management.inject('/health/ready');
   expect(response.statusCode).toBe(503);
   expect(response.headers['content-type']).toContain('application/health+json');
@@ -71,4 +73,39 @@ test('without a database it is not ready and says which check failed, but lives'
   expect((await management.inject('/health/live')).statusCode).toBe(200);
   await management.close();
   await db.close();
+});
+
+test('a process tells what it has answered and what it keeps; garbage does not count once it is collected', async () => {
+  const requests = new RequestCount();
+  requests.watch(app.app.server);
+  const management = buildManagement(app.services, new Lifecycle(), requests);
+  const report = async (method: 'GET' | 'POST', url: string) => {
+    const response = await management.inject({ method, url });
+    expect(response.statusCode).toBe(200);
+    return z
+      .object({
+        version: z.string(),
+        uptime_seconds: z.int(),
+        requests: z.int(),
+        open_requests: z.int(),
+        memory: z.object({ live_bytes: z.int().positive(), rss_bytes: z.int().positive() }),
+      })
+      .parse(response.json());
+  };
+  await report('POST', '/process/collect-garbage');
+  const before = await report('GET', '/process');
+  expect(before).toMatchObject({ requests: 0, open_requests: 0 });
+
+  const url = await app.app.listen({ port: 0, host: '127.0.0.1' });
+  for (const path of ['/', '/health', '/nowhere']) await (await fetch(`${url}${path}`)).text();
+  let garbage: unknown[] = Array.from({ length: 20 }, () => new Array(100_000).fill(0.5));
+  expect((await report('GET', '/process')).memory.live_bytes).toBeGreaterThan(
+    before.memory.live_bytes + 12e6,
+  );
+  garbage = [];
+  const after = await report('POST', '/process/collect-garbage');
+  expect(after).toMatchObject({ requests: 3, open_requests: 0 });
+  expect(after.memory.live_bytes).toBeLessThan(before.memory.live_bytes + 8e6);
+  expect(garbage).toEqual([]);
+  await management.close();
 });

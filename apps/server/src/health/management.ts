@@ -1,6 +1,8 @@
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Lifecycle } from '../platform/lifecycle.ts';
+import type { RequestCount } from '../platform/request-count.ts';
 import type { Services } from '../platform/services.ts';
+import { collectGarbage, reportProcess } from './process-report.ts';
 import { readiness } from './service.ts';
 
 /**
@@ -8,7 +10,11 @@ import { readiness } from './service.ts';
  * database restarts nothing; `ready` decides whether traffic comes. Each says which build answers, so that a deployment
  * can see what it talks to.
  */
-export function buildManagement(services: Services, lifecycle: Lifecycle): FastifyInstance {
+export function buildManagement(
+  services: Services,
+  lifecycle: Lifecycle,
+  requests: RequestCount,
+): FastifyInstance {
   const app = fastify({ forceCloseConnections: true });
   const { version, commit = null } = services.config.app;
   const build = { version, commit };
@@ -19,6 +25,12 @@ export function buildManagement(services: Services, lifecycle: Lifecycle): Fasti
   app.get('/health/ready', async (_request, reply) => {
     const { ready, ...body } = await readiness(services, lifecycle);
     return answer(reply, ready, { ...body, ...build });
+  });
+  app.get('/process', async () => ({ ...build, ...reportProcess(requests) }));
+  // A deployment compares what two versions keep of their requests. Nobody but operators reaches this port.
+  app.post('/process/collect-garbage', async () => {
+    collectGarbage();
+    return { ...build, ...reportProcess(requests) };
   });
   return app;
 }
