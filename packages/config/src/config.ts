@@ -33,6 +33,7 @@ export function group(settings: EffectiveSettings) {
       drainNoticeMs: settings.CALCULAUD_DRAIN_NOTICE_MS,
     },
     management: { host: settings.CALCULAUD_MANAGEMENT_HOST, port: settings.MANAGEMENT_PORT },
+    client: { token: settings.CALCULAUD_API_TOKEN },
     paging: { defaultSize: settings.DEFAULT_PAGE_SIZE, maxSize: settings.MAX_PAGE_SIZE },
     data: { directory: dataDirectory },
     database: {

@@ -88,6 +88,10 @@ export const schema = z.object({
     .register(about, { description: 'Address of the management port (health)' }),
   MANAGEMENT_PORT: port.default(9090).register(about, { description: 'Port for health; 0 is any free one' }),
 
+  CALCULAUD_API_TOKEN: text.optional().register(about, {
+    description: 'Token that `calculaud journey` and `calculaud probe` sign in with',
+    secret: 'value',
+  }),
   CALCULAUD_DATA: text
     .default('./data')
     .register(about, { description: 'Folder of the embedded PostgreSQL, local files and generated secrets' }),
