@@ -12,6 +12,8 @@ export const SERVICES = {
   apiBlue: 'api-blue',
   apiGreen: 'api-green',
   worker: 'worker',
+  /** Runs once for each image and ends. */
+  migration: 'migration',
   database: 'database',
   pooler: 'pooler',
   storage: 'storage',
@@ -64,6 +66,14 @@ export const SECRETS = [
 ] as const;
 export type SecretName = (typeof SECRETS)[number];
 
+/** Who may connect to the database; each has a secret with its URL. */
+export const DATABASE_LOGINS = ['owner', 'app', 'worker', 'backup', 'readonly'] as const;
+export type DatabaseLogin = (typeof DATABASE_LOGINS)[number];
+
+export function loginSecret(login: DatabaseLogin): SecretName {
+  return `database-${login}`;
+}
+
 /** The name of the Docker secret; in containers the file is /run/secrets/<secret>. */
 export function fullSecretName(
   config: { readonly name: string },
@@ -73,10 +83,14 @@ export function fullSecretName(
   return `${stackName(config)}_${secret}_${versions[secret] ?? 1}`;
 }
 
-/** As whom the product, PostgreSQL and the gateway run in their containers. */
+/** As whom the parts run in their containers. */
 export const APP_USER = 10_001;
 export const DATABASE_USER = 999;
 export const GATEWAY_USER = 99;
+export const POOLER_USER = 10_002;
+export const STORAGE_USER = 10_003;
+/** Of the official image. */
+export const CLAMAV_USER = 100;
 
 /** Inside the containers of the API. */
 export const API_PORT = 8000;
@@ -99,9 +113,12 @@ export const GATEWAY = {
   runtimeSocket: '/run/haproxy/runtime.sock',
   /** HAProxy's master process: reload, and which workers there are. */
   masterSocket: '/run/haproxy/master.sock',
-  /** On the named volume, so that a restart agrees with what was set at run time. */
+  /** A named volume, so that a restart agrees with what was set at run time. */
+  folder: '/var/lib/haproxy',
   trafficMap: '/var/lib/haproxy/traffic.map',
+  /** What runs; the entrypoint takes it from the given one when that is another than before. */
   config: '/var/lib/haproxy/haproxy.cfg',
+  givenConfig: '/etc/calculaud/haproxy.cfg',
   /** Addresses and states of the servers, written before a reload, so that the next process knows them at once. */
   serverState: '/var/lib/haproxy/servers.state',
   certificate: '/var/lib/haproxy/tls.pem',

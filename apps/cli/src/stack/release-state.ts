@@ -18,6 +18,8 @@ export interface ReleaseState {
   readonly blue: Release | null;
   readonly green: Release | null;
   readonly worker: { readonly image: string } | null;
+  /** A step that migrates, within the stack. null where migrations are run as jobs of their own, as deployments do. */
+  readonly migration: { readonly image: string } | null;
   /**
    * What the container of the gateway was made of. A changed haproxy.cfg is handed to it by a reload, so it goes on naming
    * the configuration with which it was started: another name would restart it. null: what the configuration says now.
@@ -33,6 +35,7 @@ export const NOTHING_RELEASED: ReleaseState = {
   blue: null,
   green: null,
   worker: null,
+  migration: null,
   gateway: null,
   secrets: {},
 };
