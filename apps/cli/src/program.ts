@@ -3,6 +3,7 @@ import type { CommandDescription, CommandGroup } from './command.ts';
 import { configCommands } from './commands/config/group.ts';
 import { databaseCommands } from './commands/db/group.ts';
 import { demoCommands } from './commands/demo/group.ts';
+import { journeyCommand } from './commands/journey/command.ts';
 import { tokenCommands } from './commands/token/group.ts';
 
 export const groups: readonly CommandGroup[] = [
@@ -13,7 +14,7 @@ export const groups: readonly CommandGroup[] = [
 ];
 
 /** Commands of one word, without a group around them: `commands/<word>/<word>.ts`. */
-export const singles: readonly CommandDescription[] = [];
+export const singles: readonly CommandDescription[] = [journeyCommand];
 
 /** Called when a command line names a command that exists and fits its description. */
 type Act = (command: CommandDescription, options: unknown, values: readonly string[]) => Promise<void>;

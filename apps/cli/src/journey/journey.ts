@@ -98,6 +98,7 @@ class Traveller {
       ['read the file', () => this.#readFile()],
       ['complete a stage', () => this.#completeStage()],
       ['read it back', () => this.#readBack()],
+      ['open its pages', () => this.#openItsPages()],
       ['find it', () => this.#find()],
     ];
   }
@@ -205,6 +206,18 @@ class Traveller {
     };
     const missing = Object.entries(has).flatMap(([name, there]) => (there ? [] : [name]));
     this.#api.assure(missing.length === 0, call, 'all that was written', `no ${missing.join(', no ')}`);
+  }
+
+  /** The pages of each record, which are found by its id alone. */
+  async #openItsPages(): Promise<void> {
+    const pages = [
+      `/purposes/${this.#purpose}/status-history`,
+      `/purchases/${this.#purchase}`,
+      `/purchases/${this.#purchase}/flow-decisions`,
+      `/stages/${this.#stage}`,
+      `/files/${this.#file.id}`,
+    ];
+    for (const path of pages) await this.#api.expect({ method: 'GET', path }, 200);
   }
 
   async #find(): Promise<void> {

@@ -20,6 +20,7 @@ export const reads: readonly string[] = [
   '/analytics/statuses/distribution',
   '/analytics/pending-authorities/distribution',
   '/analytics/pending-stages/distribution',
+  '/analytics/service-types/SIGNED/distribution',
   '/analytics/services/quantities',
   '/analytics/costs/distribution/by-service-type',
   '/analytics/costs/distribution/by-budget-source',
