@@ -3,10 +3,16 @@ import { DatabaseRefusal } from './refusal.ts';
 
 const LOCK_NOT_AVAILABLE = '55P03';
 const DEADLOCK = '40P01';
+const CANCELLED = '57014';
 
 /** Others held what a statement needed; nothing is wrong with it. */
 export function isLockTrouble(error: unknown): boolean {
   return error instanceof pg.DatabaseError && (error.code === LOCK_NOT_AVAILABLE || error.code === DEADLOCK);
+}
+
+/** Somebody asked the server to give the statement up. */
+export function isCancelled(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === CANCELLED;
 }
 
 interface Holder {

@@ -45,7 +45,7 @@ describe('the migrations of the product', () => {
     expect(before).toHaveLength(names.length + 1);
     expect(before[1]).toMatchObject({ number: 1, name: 'tables', app_version: '1.2.3', breaking: false });
 
-    expect(await run({ appliedBy: '9.9.9' })).toEqual({ applied: [] });
+    expect(await run({ appliedBy: '9.9.9' })).toEqual({ applied: [], left: [] });
     expect(await rows('select * from schema_migration order by number')).toEqual(before);
   });
 
@@ -145,7 +145,7 @@ describe('the runner', () => {
     await expect(run({ directory })).rejects.toThrow('0002_second.sql failed: division by zero');
     expect(await tables()).toEqual(['first', 'schema_migration']);
     await file('0002_second.sql', 'create table second (id int);');
-    expect(await run({ directory })).toEqual({ applied: [{ number: 2, name: 'second' }] });
+    expect(await run({ directory })).toEqual({ applied: [{ number: 2, name: 'second' }], left: [] });
   });
 
   test('lets others through when a lock is not to be had, and comes back', async () => {
@@ -208,7 +208,7 @@ describe('the runner', () => {
     await expect(killed).rejects.toThrow('0002_second.sql failed');
     expect(await tables()).toEqual(['first', 'schema_migration']);
     await holder.end();
-    expect(await run({ directory })).toEqual({ applied: [{ number: 2, name: 'second' }] });
+    expect(await run({ directory })).toEqual({ applied: [{ number: 2, name: 'second' }], left: [] });
     expect(await tables()).toEqual(['first', 'schema_migration', 'second']);
   });
 
@@ -226,6 +226,73 @@ create index concurrently first_id_idx on first (id);
     expect(await rows("select indisvalid from pg_index where indexrelid = 'first_id_idx'::regclass")).toEqual(
       [{ indisvalid: true }],
     );
+  });
+
+  test('waits as long as it takes for what is built concurrently: nobody waits behind it', async () => {
+    await file('0001_first.sql', 'create table first (id int); create table seen (lock_timeout text);');
+    await run({ directory });
+    await file(
+      '0002_index.sql',
+      `-- calculaud: no-transaction
+drop index concurrently if exists first_id_idx;
+create index concurrently first_id_idx on first (id);
+insert into seen values (current_setting('lock_timeout'));
+`,
+    );
+    const holder = await connected();
+    await holder.query('begin; lock table first in row exclusive mode');
+    const lines: string[] = [];
+    const built = run({ directory, lockTimeoutMs: 20, log: (line) => lines.push(line) });
+    await holder.query(untilSomebodyWaits);
+    // Longer than the lock timeout, by the server's clock; whoever writes is let through.
+    const writer = await connected();
+    await writer.query(`select pg_sleep(0.1); set lock_timeout = 1; insert into first values (1)`);
+    await holder.query('commit');
+    await built;
+    expect(lines).toEqual([expect.stringContaining('Applied 0002_index.sql')]);
+    expect(await rows('select * from seen')).toEqual([{ lock_timeout: '20ms' }]);
+    await holder.end();
+    await writer.end();
+  });
+
+  test.each([
+    ['reader', 'select count(*) from first'],
+    ['writer', 'insert into first (id) values (1)'],
+  ])('holds a %s up for less than a second while somebody keeps what it needs', async (_, statement) => {
+    await file('0001_first.sql', 'create table first (id int);');
+    await run({ directory });
+    await file('0002_second.sql', 'alter table first add column name text;');
+    const longReport = await connected();
+    await longReport.query('begin; select count(*) from first');
+    const lines: string[] = [];
+    const migrating = run({ directory, log: (line) => lines.push(line) });
+    await longReport.query(untilSomebodyWaits);
+    const other = await connected();
+    // The server itself refuses to wait longer. It is through while the report still holds its lock.
+    await other.query(`set lock_timeout = '1s'`);
+    await other.query(statement);
+    await longReport.query('commit');
+    expect((await migrating).applied).toEqual([{ number: 2, name: 'second' }]);
+    expect(lines[0]).toContain('0002_second.sql waits for a lock that others hold');
+    await other.end();
+    await longReport.end();
+  });
+
+  test('gives up what it has when others wait for that while it waits itself', async () => {
+    await file('0001_first.sql', 'create table first (id int); create table second (id int);');
+    await run({ directory });
+    await file('0002_both.sql', 'alter table first add name text; alter table second add name text;');
+    const longReport = await connected();
+    await longReport.query('begin; select count(*) from second');
+    // Its own timeout would not end its wait.
+    const migrating = run({ directory, lockTimeoutMs: 60_000 });
+    await longReport.query(untilSomebodyWaits);
+    const reader = await connected();
+    await reader.query(`set lock_timeout = '1s'; select count(*) from first`);
+    await longReport.query('commit');
+    expect((await migrating).applied).toEqual([{ number: 2, name: 'both' }]);
+    await reader.end();
+    await longReport.end();
   });
 
   test('records which migration older code cannot run on', async () => {
@@ -267,6 +334,52 @@ create index concurrently first_id_idx on first (id);
   });
 });
 
+describe('the phases', () => {
+  const lines: string[] = [];
+  const phase = (choice: 'expand' | 'contract') =>
+    run({ directory, phase: choice, log: (line) => lines.push(line) });
+  const labels = (migrations: readonly { number: number }[]) => migrations.map(({ number }) => number);
+
+  beforeEach(async () => {
+    lines.length = 0;
+    await file('0001_first.sql', 'create table first (id int);');
+    await run({ directory });
+    await database.pool.query(
+      `insert into schema_migration (number, name, checksum, duration_ms, breaking) values (0, 'in use', '', 0, false)`,
+    );
+    await file('0002_more.sql', 'alter table first add name text;');
+    await file('0003_less.sql', '-- calculaud: breaking\nalter table first drop id;');
+    await file('0004_table.sql', 'create table second (id int);');
+  });
+
+  test('expand stops before the first contract migration and says so', async () => {
+    const { applied, left } = await phase('expand');
+    expect([labels(applied), labels(left)]).toEqual([[2], [3, 4]]);
+    expect(lines.at(-1)).toBe(
+      'Left: 0003_less, 0004_table; the first is a contract migration, which the version before cannot run on (--phase contract).',
+    );
+    expect(await tables()).toEqual(['first', 'schema_migration']);
+    expect(labels((await phase('expand')).applied)).toEqual([]);
+  });
+
+  test('contract comes after expand and stops before the next expand migration', async () => {
+    await expect(phase('contract')).rejects.toMatchObject({
+      message: 'Expand migrations come first and are not applied: 0002_more.',
+      hint: 'Run `calculaud db migrate --phase expand`.',
+    });
+    await phase('expand');
+    const { applied, left } = await phase('contract');
+    expect([labels(applied), labels(left)]).toEqual([[3], [4]]);
+    expect(labels((await phase('expand')).applied)).toEqual([4]);
+    expect(await phase('contract')).toEqual({ applied: [], left: [] });
+  });
+
+  test('a database that no version has used yet gets all of them', async () => {
+    await database.pool.query('delete from schema_migration where number = 0');
+    expect(labels((await phase('expand')).applied)).toEqual([2, 3, 4]);
+  });
+});
+
 describe('the status', () => {
   const status = () => migrationStatus({ connectionString: connectionString(), directory });
 
@@ -274,8 +387,11 @@ describe('the status', () => {
     await file('0001_first.sql', 'select 1;');
     expect(await status()).toEqual({
       state: 'empty',
+      ledger: [],
       applied: [],
-      pending: [{ number: 1, name: 'first' }],
+      used: false,
+      pending: [{ number: 1, name: 'first', breaking: false }],
+      known: [{ number: 1, name: 'first', breaking: false }],
       newer: [],
       changed: [],
     });
@@ -308,21 +424,29 @@ describe('the status', () => {
 });
 
 async function lockedTable(table: string, url = database.superuserUrl()): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
+  const client = await connected(url);
   await client.query(`begin; lock table ${table} in access exclusive mode`);
   return client;
 }
 
-/** Looks until somebody waits, then ends him: an event that PostgreSQL does not announce. */
-const terminateWhoWaitsForLock = `do $$
+async function connected(connectionString = database.superuserUrl()): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  return client;
+}
+
+/** Looks until somebody waits for a lock, an event that PostgreSQL does not announce; then does what is asked. */
+const whenSomebodyWaits = (then: string) => `do $$
 declare waiting integer;
 begin
   loop
-    select pid into waiting from pg_locks
-    where not granted and locktype = 'relation' and database = (select oid from pg_database where datname = current_database());
+    select a.pid into waiting from pg_locks l join pg_stat_activity a using (pid)
+    where not l.granted and a.datname = current_database();
     exit when waiting is not null;
+    perform pg_stat_clear_snapshot();
     perform pg_sleep(0.005);
   end loop;
-  perform pg_terminate_backend(waiting);
+  ${then}
 end $$`;
+const untilSomebodyWaits = whenSomebodyWaits('');
+const terminateWhoWaitsForLock = whenSomebodyWaits('perform pg_terminate_backend(waiting);');

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { migrateJobQueue } from './job-queue.ts';
-import { isLockTrouble, lockRefusal } from './lock-refusal.ts';
+import { isCancelled, isLockTrouble, lockRefusal } from './lock-refusal.ts';
 import type { AppliedMigration } from './ledger.ts';
 import {
   createLedger,
@@ -13,6 +13,9 @@ import {
 import { applyMigration, migrationFailure } from './migration-apply.ts';
 import type { Migration, MigrationName } from './migration-files.ts';
 import { migrationsDirectory, readMigrations } from './migration-files.ts';
+import type { PhasedMigration } from './migration-fit.ts';
+import { guardOthers, type Guard } from './migration-guard.ts';
+import { migrationLabel, type PhaseChoice, phaseOf, splitByPhase } from './migration-phases.ts';
 import type { Log } from './migration-session.ts';
 import { aloneOnDatabase, inTransaction, pause } from './migration-session.ts';
 import { writeReferenceData } from './reference.ts';
@@ -24,6 +27,8 @@ export interface MigrateOptions {
   readonly log?: Log;
   /** The version of the code that migrates. */
   readonly appliedBy?: string;
+  /** Which migrations to apply; left out: all. A database that no version has used yet always gets all. */
+  readonly phase?: PhaseChoice;
   /** Other migrations than those of the product; nothing is filled in after them. */
   readonly directory?: string;
   /** How long a statement waits for a lock before it lets those through that queue behind it, and tries again. */
@@ -34,9 +39,12 @@ export interface MigrateOptions {
 
 export interface MigrateResult {
   readonly applied: readonly MigrationName[];
+  /** Left for another phase. */
+  readonly left: readonly MigrationName[];
 }
 
-const LOCK_TIMEOUT_MS = 2000;
+/** Whoever queues behind a migration that waits, waits no longer than this: less than a second. */
+const LOCK_TIMEOUT_MS = 800;
 const ATTEMPTS = 12;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8000;
@@ -71,13 +79,46 @@ async function bringUpToDate(
   refuseChangedFiles(migrations, ledger);
   const done = new Set(ledger.map((row) => row.number));
   const missing = migrations.filter((migration) => !done.has(migration.number));
-  for (const migration of missing) await applyPatiently(client, migration, options);
+  const choice = done.has(ORIGIN) ? (options.phase ?? 'all') : 'all';
+  const { now, later } = splitByPhase(missing, choice);
+  refuseContractBeforeExpand(choice, now, later);
+  if (now.length > 0) {
+    const guard = await guardOthers(options.connectionString, client);
+    try {
+      for (const migration of now) await applyPatiently(client, migration, { ...options, guard });
+    } finally {
+      await guard.end();
+    }
+  }
+  if (later.length > 0) options.log(whatIsLeft(later));
   if (options.directory === undefined) {
     await inTransaction(client, () => writeReferenceData(client, options.appliedBy ?? null));
-    await migrateJobQueue(options.connectionString);
+    await migrateJobQueue(options.connectionString, options.lockTimeoutMs);
   }
   await ensureRoles(client, options.log);
-  return { applied: missing.map(({ number, name }) => ({ number, name })) };
+  return { applied: now.map(named), left: later.map(named) };
+}
+
+/** Of the two phases expand comes first: the version that needs a contract migration runs after the expand ones. */
+function refuseContractBeforeExpand(
+  choice: PhaseChoice,
+  now: readonly Migration[],
+  later: readonly Migration[],
+): void {
+  if (choice !== 'contract' || now.length > 0 || later.length === 0) return;
+  throw new DatabaseRefusal(
+    `Expand migrations come first and are not applied: ${splitByPhase(later, 'expand').now.map(migrationLabel).join(', ')}.`,
+    'Run `calculaud db migrate --phase expand`.',
+  );
+}
+
+function whatIsLeft(later: readonly Migration[]): string {
+  const [first] = later;
+  const why =
+    first && phaseOf(first) === 'contract'
+      ? 'the first is a contract migration, which the version before cannot run on (--phase contract)'
+      : 'the first is an expand migration (--phase expand)';
+  return `Left: ${later.map(migrationLabel).join(', ')}; ${why}.`;
 }
 
 async function refuseForeignTables(client: pg.Client): Promise<void> {
@@ -114,6 +155,7 @@ async function applyPatiently(
   options: Pick<MigrateOptions, 'attempts' | 'appliedBy'> & {
     readonly log: Log;
     readonly lockTimeoutMs: number;
+    readonly guard: Guard;
   },
 ): Promise<void> {
   const attempts = options.attempts ?? ATTEMPTS;
@@ -123,7 +165,8 @@ async function applyPatiently(
       options.log(`Applied ${migration.file} in ${duration} ms.`);
       return;
     } catch (error) {
-      if (!isLockTrouble(error)) throw migrationFailure(migration, error);
+      const cutOff = isCancelled(error) && options.guard.intervened();
+      if (!isLockTrouble(error) && !cutOff) throw migrationFailure(migration, error);
       if (attempt === attempts) {
         throw await lockRefusal(
           client,
@@ -141,12 +184,18 @@ async function applyPatiently(
 }
 
 export interface MigrationStatus {
+  /** All that the database remembers, where its first rows came from included. */
+  readonly ledger: readonly AppliedMigration[];
   readonly applied: readonly AppliedMigration[];
-  readonly pending: readonly MigrationName[];
+  readonly pending: readonly PhasedMigration[];
   /** Applied by newer code than this. */
   readonly newer: readonly AppliedMigration[];
   /** Files that are no longer what was applied. */
   readonly changed: readonly MigrationName[];
+  /** All that this code knows, applied or not. */
+  readonly known: readonly PhasedMigration[];
+  /** Whether a version has ever run on it, or could have. */
+  readonly used: boolean;
   /** 'empty': nothing there; 'predecessor': to be taken over, or half way; 'foreign': tables of something else. */
   readonly state: 'ours' | 'empty' | 'predecessor' | 'foreign';
 }
@@ -170,8 +219,11 @@ export async function migrationStatus(options: {
     const byNumber = new Map(applied.map((row) => [row.number, row]));
     const known = new Set(migrations.map(({ number }) => number));
     return {
+      ledger: rows,
       applied,
-      pending: migrations.filter(({ number }) => !byNumber.has(number)).map(named),
+      pending: migrations.filter(({ number }) => !byNumber.has(number)).map(phased),
+      known: migrations.map(phased),
+      used: applied.length < rows.length,
       newer: applied.filter(({ number }) => !known.has(number)),
       changed: migrations
         .filter(({ number, checksum }) => (byNumber.get(number)?.checksum ?? checksum) !== checksum)
@@ -191,4 +243,8 @@ function stateOf(tables: readonly string[], migrated: boolean): MigrationStatus[
 
 function named({ number, name }: MigrationName): MigrationName {
   return { number, name };
+}
+
+function phased({ number, name, breaking }: PhasedMigration): PhasedMigration {
+  return { number, name, breaking };
 }

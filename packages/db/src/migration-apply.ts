@@ -16,8 +16,31 @@ export async function applyMigration(
       return record(client, migration, appVersion, start);
     });
   }
-  for (const statement of statementsOf(migration)) await client.query(statement);
+  for (const statement of statementsOf(migration)) await runAlone(client, statement);
   return record(client, migration, appVersion, start);
+}
+
+/**
+ * What is built concurrently waits for every transaction that is older than it, while nobody waits for it: it may take
+ * its time.
+ */
+const CONCURRENT_LOCK_TIMEOUT = '60s';
+
+async function runAlone(client: pg.Client, statement: string): Promise<void> {
+  if (!/\bconcurrently\b/i.test(statement)) {
+    await client.query(statement);
+    return;
+  }
+  const { rows } = await client.query<{ usual: string }>(`select current_setting('lock_timeout') as usual`);
+  await client.query(`select set_config('lock_timeout', $1, false)`, [CONCURRENT_LOCK_TIMEOUT]);
+  try {
+    await client.query(statement);
+  } finally {
+    // A connection that is gone has no settings left.
+    await client
+      .query(`select set_config('lock_timeout', $1, false)`, [rows[0]?.usual])
+      .catch(() => undefined);
+  }
 }
 
 /**

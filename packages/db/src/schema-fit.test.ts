@@ -1,5 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '@calculaud/testing/database';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readMigrations } from './migration-files.ts';
 import { assertSchemaFits } from './schema-fit.ts';
 
 let database: TestDatabase;
@@ -55,6 +56,16 @@ test('newer migrations are fine, as long as none is breaking', async () => {
 test('a breaking migration that the code knows is fine', async () => {
   await database.pool.query('update schema_migration set breaking = true where number = 4');
   await assertSchemaFits(database.pool);
+});
+
+test('a code that knows a contract migration runs before it, too', async () => {
+  // As if the last file of this code were one that breaks older code.
+  const known = await readMigrations();
+  const last = known.at(-1);
+  await database.pool.query('delete from schema_migration where number = $1', [last?.number]);
+  await expect(assertSchemaFits(database.pool)).rejects.toThrow('older than this version needs');
+  const marked = known.map((migration) => ({ ...migration, breaking: migration === last }));
+  await assertSchemaFits(database.pool, marked);
 });
 
 test('a database that is not, or only half taken over does not fit', async () => {

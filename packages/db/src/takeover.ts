@@ -135,7 +135,7 @@ export async function applyTakeover(options: TakeoverOptions): Promise<TakeoverR
     });
     if (result.outcome === 'done') {
       log('The database is taken over.');
-      await migrateJobQueue(connectionString);
+      await migrateJobQueue(connectionString, lockTimeoutMs);
       await ensureRoles(client, log);
     }
     return result;

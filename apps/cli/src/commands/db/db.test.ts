@@ -44,6 +44,93 @@ describe('on a server of its own', () => {
     expect((await calculaud('db migrate --plan', environment)).exitCode).toBe(0);
   });
 
+  describe('with migrations of both phases', () => {
+    const newest = async () => {
+      const { rows } = await database.pool.query<{ label: string }>(
+        `select lpad(number::text, 4, '0') || '_' || name as label from schema_migration order by number desc limit 1`,
+      );
+      return rows[0]?.label;
+    };
+    beforeEach(async () => {
+      await calculaud('db migrate', environment);
+    });
+
+    test('the status tells the phase of each, what this version knows, and who runs on the schema', async () => {
+      const known = await newest();
+      await database.pool.query(
+        `insert into schema_migration (number, name, checksum, duration_ms, breaking, app_version)
+         values (9000, 'of_tomorrow', '', 0, true, '9.0.0')`,
+      );
+      const [status] = (await calculaud('db status --json', environment)).events();
+      expect(status).toMatchObject({
+        migrations: expect.arrayContaining([
+          expect.objectContaining({ migration: '0001_tables', phase: 'expand' }),
+          expect.objectContaining({ migration: '9000_of_tomorrow', phase: 'contract', applied_by: '9.0.0' }),
+        ]),
+        lowest_application: '9000_of_tomorrow',
+        knows: known,
+        needs: known,
+      });
+    });
+
+    test('a version that fits says so', async () => {
+      const fit = await calculaud('db fit --json', environment);
+      expect(fit.exitCode).toBe(0);
+      expect(fit.events()).toMatchObject([{ starts: 'now', rollback_stays_possible: true, pending: [] }]);
+    });
+
+    test('a version that lacks an expand migration says what it would apply, and applies nothing', async () => {
+      const last = await newest();
+      await database.pool.query(
+        'delete from schema_migration where number = (select max(number) from schema_migration)',
+      );
+      const before = await newest();
+      const fit = await calculaud('db fit --json', environment);
+      expect(fit.exitCode).toBe(0);
+      expect(fit.events()).toMatchObject([
+        {
+          event: 'database_fit',
+          starts: 'after_expand',
+          rollback_stays_possible: true,
+          pending: [{ migration: last, phase: 'expand', running_fits_after: true }],
+        },
+      ]);
+      expect(await newest()).toBe(before);
+      const plan = await calculaud('db migrate --plan --phase contract --json', environment);
+      expect(plan).toMatchObject({ exitCode: 0 });
+      expect(plan.events()).toMatchObject([{ pending: [], left: [{ migration: last, phase: 'expand' }] }]);
+      const refused = await calculaud('db migrate --phase contract', environment);
+      expect(refused.exitCode).toBe(3);
+      expect(refused.stderr).toContain('db migrate --phase expand');
+    });
+
+    test('a version that is too old for the schema says why', async () => {
+      await database.pool.query(
+        `insert into schema_migration (number, name, checksum, duration_ms, breaking)
+         values (9000, 'of_tomorrow', '', 0, true)`,
+      );
+      const fit = await calculaud('db fit', environment);
+      expect(fit.exitCode).toBe(2);
+      expect(fit.stdout).toContain('cannot start on the database: it cannot run on 9000_of_tomorrow.');
+    });
+
+    test('there is no way back to a version that does not know a contract migration', async () => {
+      await database.pool.query('update schema_migration set breaking = true where number = 5');
+      expect((await calculaud('db fit', environment)).exitCode).toBe(0);
+      const fit = await calculaud('db fit --running-knows 0004_derived_columns', environment);
+      expect(fit.exitCode).toBe(2);
+      expect(fit.stdout).toContain('There is no way back');
+      expect((await calculaud('db fit --running-knows none', environment)).exitCode).toBe(3);
+    });
+  });
+
+  test('a database of something else, or of the predecessor, is for no version', async () => {
+    await database.pool.query('create table alembic_version (version_num text)');
+    const fit = await calculaud('db fit', environment);
+    expect(fit.exitCode).toBe(2);
+    expect(fit.stdout).toContain('it belongs to the predecessor');
+  });
+
   test("somebody else's tables are left alone", async () => {
     await database.pool.query('create table theirs (id integer)');
     const { exitCode, stderr } = await calculaud('db migrate', environment);

@@ -1,36 +1,44 @@
 import { migrate, migrationStatus } from '@calculaud/db/migrate';
+import { migrationLabel, splitByPhase } from '@calculaud/db/migration-phases';
 import { z } from 'zod';
 import type { Run } from '../../command.ts';
 import { withDatabase } from '../../host/database.ts';
 import { CliError } from '../../ui/cli-error.ts';
 import { EXIT } from '../../ui/exit-codes.ts';
-import { labelOf } from './labels.ts';
+import { phased, remark } from './phases.ts';
 
-const options = z.object({ plan: z.boolean().default(false) });
+const options = z.object({
+  plan: z.boolean().default(false),
+  phase: z.enum(['expand', 'contract', 'all']).default('all'),
+});
 
 export const run: Run = async ({ terminal, config, options: typed }) => {
-  const { plan } = options.parse(typed);
+  const { plan, phase } = options.parse(typed);
   const settings = config();
   const access = { role: 'owner', create: !plan } as const;
   return withDatabase(settings, terminal, access, async (connectionString) => {
-    const { pending } = await migrationStatus({ connectionString });
+    const before = await migrationStatus({ connectionString });
+    const { now, later } = splitByPhase(before.pending, before.used ? phase : 'all');
     const show = plan ? terminal.print : terminal.say;
-    for (const migration of pending) show(`+ ${labelOf(migration)}`);
-    terminal.emit('plan', { pending: pending.map(labelOf) });
+    for (const migration of now) show(`+ ${migrationLabel(migration)}${remark(migration)}`);
+    for (const migration of later) show(`- ${migrationLabel(migration)}  left${remark(migration)}`);
+    terminal.emit('plan', { phase, pending: now.map(migrationLabel), left: later.map(phased) });
     if (plan) {
-      if (pending.length === 0) terminal.say('Nothing to apply.');
-      return pending.length === 0 ? EXIT.done : EXIT.findings;
+      if (now.length === 0) terminal.say('Nothing to apply.');
+      return now.length === 0 ? EXIT.done : EXIT.findings;
     }
 
-    const { applied } = await migrate({
+    const { applied, left } = await migrate({
       connectionString,
+      phase,
       log: terminal.say,
       appliedBy: settings.app.version,
     });
-    for (const migration of applied) terminal.emit('applied', { migration: labelOf(migration) });
+    for (const migration of applied) terminal.emit('applied', { migration: migrationLabel(migration) });
 
     const after = await migrationStatus({ connectionString });
-    if (after.state !== 'ours' || after.pending.length > 0) {
+    const expected = left.map(migrationLabel).join();
+    if (after.state !== 'ours' || after.pending.map(migrationLabel).join() !== expected) {
       throw new CliError(
         'The migrations ran, but the database does not show all of them.',
         'Look at `calculaud db status`.',
@@ -38,7 +46,7 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
       );
     }
     terminal.say(applied.length === 0 ? 'Nothing to apply.' : `Applied and verified: ${applied.length}.`);
-    terminal.emit('verified', { applied: applied.length });
+    terminal.emit('verified', { applied: applied.length, left: after.pending.map(phased) });
     return EXIT.done;
   });
 };

@@ -1,31 +1,56 @@
 import { type MigrationStatus, migrationStatus } from '@calculaud/db/migrate';
+import { migrationLabel, phaseOf } from '@calculaud/db/migration-phases';
 import type { Run } from '../../command.ts';
 import { withDatabase } from '../../host/database.ts';
 import { EXIT } from '../../ui/exit-codes.ts';
-import { labelOf } from './labels.ts';
+import { phased, remark } from './phases.ts';
 
 export const run: Run = async ({ terminal, config }) => {
   const status = await withDatabase(config(), terminal, { role: 'owner' }, (connectionString) =>
     migrationStatus({ connectionString }),
   );
-  const { applied, pending, newer, changed, state } = status;
+  const { applied, pending, newer, changed, known, state } = status;
   for (const row of applied) {
-    terminal.print(`= ${labelOf(row)}  applied ${row.applied_at.toISOString()}`);
+    terminal.print(`= ${migrationLabel(row)}  applied ${row.applied_at.toISOString()}${remark(row)}`);
   }
-  for (const migration of pending) terminal.print(`+ ${labelOf(migration)}  not applied`);
-  for (const row of newer) terminal.print(`? ${labelOf(row)}  applied by a newer version`);
-  for (const migration of changed) terminal.print(`! ${labelOf(migration)}  changed since it was applied`);
+  for (const migration of pending) {
+    terminal.print(`+ ${migrationLabel(migration)}  not applied${remark(migration)}`);
+  }
+  for (const row of newer)
+    terminal.print(`? ${migrationLabel(row)}  applied by a newer version${remark(row)}`);
+  for (const migration of changed) {
+    terminal.print(`! ${migrationLabel(migration)}  changed since it was applied`);
+  }
   terminal.print(verdict(status));
+  const oldest = applied.findLast((row) => phaseOf(row) === 'contract');
   terminal.emit('database_status', {
     state,
-    applied: applied.map(labelOf),
-    pending: pending.map(labelOf),
-    newer: newer.map(labelOf),
-    changed: changed.map(labelOf),
+    applied: applied.map(migrationLabel),
+    pending: pending.map(migrationLabel),
+    newer: newer.map(migrationLabel),
+    changed: changed.map(migrationLabel),
+    migrations: [
+      ...applied.map((row) => ({
+        ...phased(row),
+        applied_at: row.applied_at.toISOString(),
+        applied_by: row.app_version,
+      })),
+      ...pending.map((migration) => ({ ...phased(migration), applied_at: null, applied_by: null })),
+    ],
+    // An application that does not know this one does not run here any more.
+    lowest_application: oldest ? migrationLabel(oldest) : null,
+    // What this version knows, and what it cannot run without.
+    knows: labelOfLast(known),
+    needs: labelOfLast(known.filter((migration) => phaseOf(migration) === 'expand')),
   });
   const asNeeded = state === 'ours' && pending.length === 0 && changed.length === 0;
   return asNeeded ? EXIT.done : EXIT.findings;
 };
+
+function labelOfLast(migrations: MigrationStatus['known']): string | null {
+  const last = migrations.at(-1);
+  return last ? migrationLabel(last) : null;
+}
 
 function verdict({ state, pending, newer, changed }: MigrationStatus): string {
   if (state === 'predecessor')
