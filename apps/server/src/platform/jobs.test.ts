@@ -166,6 +166,41 @@ test('a run whose process was killed does not keep the next one waiting', async 
   await ran;
 });
 
+test('a worker leaves the jobs of a newer version to that, and both work side by side', async () => {
+  const runs = new EventEmitter();
+  const worker = async (version: string, ...names: string[]): Promise<void> => {
+    const jobs = names.map((name) => ({
+      name,
+      schedule: '0 0 1 1 *',
+      run: async () => {
+        runs.emit(name, version);
+      },
+    }));
+    running.push(await runJobs(jobs, services, database.url('worker'), pino({ level: 'silent' })));
+  };
+  const add = async (name: string) => {
+    await database.pool.query(`select graphile_worker.add_job($1, '{}')`, [name]);
+  };
+  await worker('old', 'test.known');
+  await add('test.unknown');
+  const known = once(runs, 'test.known');
+  await add('test.known');
+  expect(await known).toEqual(['old']);
+  const left = await database.pool.query(
+    `select task_identifier, attempts, locked_at, last_error from graphile_worker.jobs where task_identifier like 'test.%'
+     order by task_identifier desc limit 1`,
+  );
+  expect(left.rows).toEqual([
+    { task_identifier: 'test.unknown', attempts: 0, locked_at: null, last_error: null },
+  ]);
+  const unknown = once(runs, 'test.unknown');
+  await worker('new', 'test.known', 'test.unknown');
+  expect(await unknown).toEqual(['new']);
+  const again = once(runs, 'test.known');
+  await add('test.known');
+  expect(['old', 'new']).toContain((await again)[0]);
+});
+
 test('when the database throws everybody out, the jobs go on afterwards', async () => {
   const runs = new EventEmitter();
   await start(async () => {
