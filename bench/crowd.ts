@@ -33,6 +33,6 @@ export async function measureCrowd(
     );
     return { ...result, memoryBefore: before, memoryPeak: peak };
   } finally {
-    client.close();
+    await client.close();
   }
 }

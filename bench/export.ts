@@ -2,7 +2,7 @@ import { exportPurposes } from '@calculaud/contract/purposes';
 import type { Database } from '@calculaud/db/database';
 import { streamRows } from '@calculaud/db/stream';
 import { csvRows } from '@calculaud/server/purposes/queries/export';
-import { type Client, ended } from './client.ts';
+import type { Client } from './client.ts';
 import { median } from './load.ts';
 import { peakWhile } from './memory.ts';
 
@@ -45,14 +45,12 @@ export async function measureExport(
 
 async function download(client: Client): Promise<{ seconds: number; firstByteMs: number; bytes: number }> {
   const begin = performance.now();
-  const answer = await client.answer({ method: 'GET', path: `/api/v1${exportPurposes.path}` });
   let firstByteMs: number | undefined;
   let bytes = 0;
-  answer.on('data', (chunk: Buffer) => {
+  await client.read({ method: 'GET', path: `/api/v1${exportPurposes.path}` }, (chunk) => {
     firstByteMs ??= performance.now() - begin;
     bytes += chunk.length;
   });
-  await ended(answer);
   return { seconds: (performance.now() - begin) / 1000, firstByteMs: firstByteMs ?? Number.NaN, bytes };
 }
 

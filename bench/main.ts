@@ -86,7 +86,7 @@ async function measureAll(stand: Stand, options: Options): Promise<Results> {
     }
     await recorder.close();
     await db.close();
-    client.close();
+    await client.close();
   }
 }
 

@@ -47,6 +47,8 @@ export async function buildApp({
       redact: logRedaction,
       ...(logStream ? { stream: logStream } : {}),
     },
+    // One line a request, with its end; see below.
+    disableRequestLogging: true,
     genReqId: requestId,
     trustProxy: [...config.http.trustedProxies],
     bodyLimit: 1024 * 1024,
@@ -74,6 +76,12 @@ export async function buildApp({
   });
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    request.log.info(
+      { req: request, res: reply, responseTime: reply.elapsedTime },
+      reply.raw.writableFinished ? 'request completed' : 'request broken off',
+    );
   });
   app.addHook('onSend', async (_request, reply) => {
     if (lifecycle.draining) {

@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { Tables } from './generated/tables.ts';
 import { PreparingPool } from './prepared.ts';
+import { RowBytesClient } from './row-bytes.ts';
 import { plainTypes } from './types.ts';
 
 export interface DatabaseOptions {
@@ -43,6 +44,7 @@ export class Database extends Kysely<Tables> {
 export function openDatabase(options: DatabaseOptions): Database {
   const { connectionString, ownSettings } = withoutSettings(options.connectionString);
   const pool = new pg.Pool({
+    Client: RowBytesClient,
     connectionString,
     application_name: options.applicationName,
     max: options.poolSize,

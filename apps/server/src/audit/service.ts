@@ -84,7 +84,7 @@ function alreadyThere(title: string, id: number): Problem {
   return new Problem('already_there', 409, `${title} with ID ${id} is not deleted`);
 }
 
-export async function deletedPurposes(db: Executor, page: Page): Promise<string> {
+export async function deletedPurposes(db: Executor, page: Page): Promise<Buffer> {
   const { items, total } = await queries.deletedPurposes(db, page);
   return envelope(items, total, page);
 }

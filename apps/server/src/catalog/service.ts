@@ -23,7 +23,7 @@ export async function listRecords(
   context: RequestContext,
   { table }: Catalogue,
   query: ListQuery,
-): Promise<string> {
+): Promise<Buffer> {
   const page = pageOf(query, services.config.paging);
   const links = () => fileLinks(services, context);
   const { items, total } = await queries.listRecords(services.db, table, query, page, links);

@@ -68,7 +68,7 @@ export async function followConfiguredRate({ db, config }: Pick<Services, 'db' |
 export async function listCurrencies(
   { db, config }: Services,
   query: PageQuery & { readonly is_active?: boolean | undefined },
-): Promise<string> {
+): Promise<Buffer> {
   const page = pageOf(query, config.paging);
   const { items, total } = await queries.listCurrencies(db, query, page);
   return envelope(items, total, page);
@@ -132,7 +132,7 @@ export async function listRates(
     readonly base?: string | undefined;
     readonly valid_on?: string | undefined;
   },
-): Promise<string> {
+): Promise<Buffer> {
   const page = pageOf(query, config.paging);
   const { items, total } = await queries.listRates(db, query, page);
   return envelope(items, total, page);

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { RequestContext } from '../platform/context.ts';
 import type { Services } from '../platform/services.ts';
-import type { FileLinks } from './shapes.ts';
+import type { SignedLinks } from './shapes.ts';
 import { signingSecretOf } from './signing-secret.ts';
 
 /** Links keep their text for so long, so that browsers and caches recognise the file. */
@@ -11,13 +11,12 @@ const BUCKET_SECONDS = 300;
 export function fileLinks(
   { config }: Pick<Services, 'config'>,
   context: Pick<RequestContext, 'baseUrl'>,
-): FileLinks {
+): SignedLinks {
   const earliest = Date.now() / 1000 + config.files.signedUrlTtlSeconds;
   const expires = Math.ceil(earliest / BUCKET_SECONDS) * BUCKET_SECONDS;
   return {
-    baseUrl: context.baseUrl,
-    prefix: config.http.prefix,
-    expires,
+    beforeId: `${context.baseUrl}${config.http.prefix}/files/`,
+    beforeSignature: `/content?expires=${expires}&signature=`,
     key: linkKey(signingSecretOf(config), String(expires)),
   };
 }

@@ -19,7 +19,7 @@ export async function listFiles(
   services: Services,
   context: RequestContext,
   query: queries.FileFilters & { readonly page: number; readonly limit?: number | undefined },
-): Promise<string> {
+): Promise<Buffer> {
   const page = pageOf(query, services.config.paging);
   const { items, total } = await queries.listFiles(services.db, query, page, fileLinks(services, context));
   return envelope(items, total, page);

@@ -1,18 +1,20 @@
 import { type RawBuilder, sql } from 'kysely';
+import type { Value } from '../platform/sql.ts';
 
 /**
  * What the links of one answer are made of. The key signs nothing but file ids for this one expiry, so that whoever
  * reads it in a log of SQL parameters can do nothing with it after that.
  */
 export interface FileLinks {
-  /** Scheme and host of the request. */
-  readonly baseUrl: string;
-  /** The path of the API. */
-  readonly prefix: string;
-  /** Unix time in seconds. */
-  readonly expires: number;
-  readonly key: string;
+  /** The URL up to the id of the file. */
+  readonly beforeId: Value<string>;
+  /** The URL from there to the signature, which ends it. */
+  readonly beforeSignature: Value<string>;
+  readonly key: Value<string>;
 }
+
+/** Their texts, not the places of them in a statement. */
+export type SignedLinks = { readonly [Part in keyof FileLinks]: string };
 
 /** The JSON of the file_attachment row of the given alias, with a signed link to its content. */
 export function fileAttachmentJson(row: string, links: FileLinks): RawBuilder<unknown> {
@@ -40,7 +42,6 @@ export function fileDownloadJson(row: string, links: FileLinks, expiresIn: numbe
 
 function signedLink(row: string, links: FileLinks): RawBuilder<unknown> {
   const id = sql.ref(`${row}.id`);
-  return sql`${`${links.baseUrl}${links.prefix}/files/`}::text || ${id}
-    || ${`/content?expires=${links.expires}&signature=`}::text
+  return sql`${links.beforeId}::text || ${id} || ${links.beforeSignature}::text
     || encode(hmac(${id}::text, ${links.key}::text, 'sha256'), 'hex')`;
 }

@@ -116,7 +116,7 @@ async function choose(
 export async function listRules(
   { db, config }: Services,
   query: { readonly page: number; readonly limit?: number | undefined },
-): Promise<string> {
+): Promise<Buffer> {
   const page = pageOf(query, config.paging);
   const { items, total } = await queries.listRules(db, page);
   return envelope(items, total, page);

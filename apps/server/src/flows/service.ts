@@ -19,7 +19,7 @@ export async function listFlows(
     readonly search?: string | undefined;
     readonly edit_format: boolean;
   },
-): Promise<string> {
+): Promise<Buffer> {
   const page = pageOf(query, config.paging);
   const { items, total } = await queries.listFlows(db, query.search, formatOf(query), page);
   return envelope(items, total, page);

@@ -17,7 +17,7 @@ interface ListQuery extends queries.NodeFilters, queries.NodeOrder {
   readonly limit?: number | undefined;
 }
 
-export async function listNodes({ db, config }: Services, query: ListQuery): Promise<string> {
+export async function listNodes({ db, config }: Services, query: ListQuery): Promise<Buffer> {
   const page = pageOf(query, config.paging);
   const { items, total } = await queries.listNodes(db, query, query, page);
   return envelope(items, total, page);

@@ -27,8 +27,17 @@ export function pageOf(
   return { page: query.page, limit, offset: (query.page - 1) * limit };
 }
 
-/** The envelope of a list around items that are finished JSON text already. */
-export function envelope(items: string, total: number, { page, limit }: Page): string {
+/** The envelope of a list around items that are finished JSON: the text of an array, or the bytes of each item. */
+export function envelope(items: string | readonly Buffer[], total: number, { page, limit }: Page): Buffer {
   const pages = Math.ceil(total / limit);
-  return `{"items":${items},"total":${total},"page":${page},"limit":${limit},"pages":${pages},"has_next":${page < pages},"has_prev":${page > 1}}`;
+  const end = `,"total":${total},"page":${page},"limit":${limit},"pages":${pages},"has_next":${page < pages},"has_prev":${page > 1}}`;
+  return typeof items === 'string'
+    ? Buffer.from(`{"items":${items}${end}`)
+    : Buffer.concat([
+        Buffer.from('{"items":['),
+        ...items.flatMap((item, position) => (position === 0 ? [item] : [COMMA, item])),
+        Buffer.from(`]${end}`),
+      ]);
 }
+
+const COMMA = Buffer.from(',');

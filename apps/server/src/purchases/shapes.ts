@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import { budgetSourceJson } from '../catalog/shapes.ts';
+import type { Value } from '../platform/sql.ts';
 import { stageColumns } from '../stages/shapes.ts';
 
 /**
@@ -9,7 +10,7 @@ import { stageColumns } from '../stages/shapes.ts';
  * The stages are most of every answer, so their text is put together by string_agg over rows that come in order and
  * appended to the rest: aggregating them as `json`, level by level, took 7.0 ms for a page of 770 stages, this 5.6 ms.
  */
-export function purchaseRows(matches: RawBuilder<unknown>, today: string): RawBuilder<unknown> {
+export function purchaseRows(matches: RawBuilder<unknown>, today: Value<string>): RawBuilder<unknown> {
   return sql`
     select p.id, p.purpose_id, p.version,
       left(row_to_json(member)::text, -1)
@@ -49,7 +50,7 @@ export function pendingAuthorities(matches: RawBuilder<unknown>): RawBuilder<unk
  * The stages of purchase `p` as the inside of a JSON array: by priority, those that share one in an array of their own.
  * And the pending ones of the current level.
  */
-function chain(today: string): RawBuilder<unknown> {
+function chain(today: Value<string>): RawBuilder<unknown> {
   return sql`
     select
       string_agg(case

@@ -36,7 +36,7 @@ export async function listPurposes(
   services: Services,
   context: RequestContext,
   query: ListQuery,
-): Promise<string> {
+): Promise<Buffer> {
   const page = pageOf(query, services.config.paging);
   const { items, total } = await read.listPurposes(services.db, query, page, viewOf(services, context));
   return envelope(items, total, page);
@@ -46,7 +46,7 @@ export async function summarizePurposes(
   services: Services,
   context: RequestContext,
   query: ListQuery,
-): Promise<string> {
+): Promise<Buffer> {
   const page = pageOf(query, services.config.paging);
   const { items, total } = await listSummaries(services.db, query, page, viewOf(services, context));
   return envelope(items, total, page);
@@ -131,7 +131,7 @@ export async function deletePurpose(
 export async function listDeleted(
   { db, config }: Services,
   query: { readonly page: number; readonly limit?: number | undefined },
-): Promise<string> {
+): Promise<Buffer> {
   return deletedPurposes(db, pageOf(query, config.paging));
 }
 

@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { FileLinks } from '../files/shapes.ts';
 import { fileAttachmentJson } from '../files/shapes.ts';
 import { hierarchyJson } from '../hierarchies/shapes.ts';
+import type { Value } from '../platform/sql.ts';
 import { purchaseRows } from '../purchases/shapes.ts';
 
 /**
@@ -11,7 +12,7 @@ import { purchaseRows } from '../purchases/shapes.ts';
 export function purposeRows(
   rows: RawBuilder<unknown>,
   order: RawBuilder<unknown>,
-  today: string,
+  today: Value<string>,
   links: FileLinks,
 ): RawBuilder<unknown> {
   return sql`

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
-import { columns, type Members, object } from '../platform/sql.ts';
+import { columns, type Members, object, type Value } from '../platform/sql.ts';
 
 /** What every stage shows (contract 2.2), from its row and the row of `stage_type_json`. */
 function members(row: string, typeRow: string, daysSincePrevious: RawBuilder<unknown>): Members {
@@ -19,7 +19,7 @@ function members(row: string, typeRow: string, daysSincePrevious: RawBuilder<unk
 }
 
 /** The select list of a stage inside its purchase, to be made JSON by `row_to_json`. */
-export function stageColumns(row: string, typeRow: string, today: string): RawBuilder<unknown> {
+export function stageColumns(row: string, typeRow: string, today: Value<string>): RawBuilder<unknown> {
   return columns(members(row, typeRow, daysSincePreviousStage(row, today)));
 }
 
@@ -38,7 +38,7 @@ export function stageJson(row: string, typeRow: string): RawBuilder<unknown> {
 }
 
 /** Contract 3.8: whole days from the latest completion one level before, to its own completion or today. */
-function daysSincePreviousStage(row: string, today: string): RawBuilder<unknown> {
+function daysSincePreviousStage(row: string, today: Value<string>): RawBuilder<unknown> {
   return sql`case when ${sql.ref(`${row}.priority`)} > 1
     then coalesce(${sql.ref(`${row}.completion_date`)}, ${today}::date) - ${sql.ref(`${row}.previous_completion_date`)} end`;
 }

@@ -2,9 +2,9 @@ import { sql } from 'kysely';
 import type { PurposeFilters } from '@calculaud/contract/purposes';
 import type { Executor } from '@calculaud/db/database';
 import { nestedCatalogue } from '../../catalog/shapes.ts';
-import type { FileLinks } from '../../files/shapes.ts';
+import type { SignedLinks } from '../../files/shapes.ts';
 import type { Page } from '../../platform/paging.ts';
-import { jsonArray, textArray, withMembers } from '../../platform/sql.ts';
+import { compiledOnce, jsonArray, type JsonPage, jsonPage, withMembers } from '../../platform/sql.ts';
 import { pendingAuthorities } from '../../purchases/shapes.ts';
 import { purposeRows } from '../shapes.ts';
 import { orderBy, pageRows, searchHits, total } from './filters.ts';
@@ -13,7 +13,7 @@ import { orderBy, pageRows, searchHits, total } from './filters.ts';
 export interface View {
   readonly today: string;
   readonly timeZone: string;
-  readonly links: FileLinks;
+  readonly links: SignedLinks;
 }
 
 /** One page of purposes and how many match in all, in one statement. */
@@ -22,12 +22,13 @@ export async function listPurposes(
   filters: PurposeFilters,
   page: Page,
   { today, timeZone, links }: View,
-): Promise<{ items: string; total: number }> {
-  const rows = purposeRows(pageRows(filters, page, timeZone), orderBy(filters), today, links);
-  const { rows: results } = await sql<{ items: string; total: number }>`/* purposes.list */
-    with ${nestedCatalogue} ${searchHits(filters)}
-    select ${textArray(rows)} as items, ${total(filters, timeZone)} as total`.execute(db);
-  return results[0] ?? { items: '[]', total: 0 };
+): Promise<JsonPage> {
+  return jsonPage(
+    db,
+    sql`/* purposes.list */ with ${nestedCatalogue} ${searchHits(filters)}`,
+    purposeRows(pageRows(filters, page, timeZone), orderBy(filters), today, links),
+    total(filters, timeZone),
+  );
 }
 
 export async function getPurpose(
@@ -35,17 +36,30 @@ export async function getPurpose(
   id: number,
   { today, links }: Pick<View, 'today' | 'links'>,
 ): Promise<{ json: string; version: number } | undefined> {
-  const { rows } = await sql<{ json: string; version: number }>`/* purposes.get */
+  const [purpose] = await onePurpose(db, { id, today, ...links });
+  return purpose;
+}
+
+const onePurpose = compiledOnce<
+  { id: number; today: string } & View['links'],
+  { json: string; version: number }
+>((slot) => {
+  const id = slot('id');
+  const links = {
+    beforeId: slot('beforeId'),
+    beforeSignature: slot('beforeSignature'),
+    key: slot('key'),
+  };
+  return sql`/* purposes.get */
     with ${nestedCatalogue}
     select ${withMembers('found.json', {
       pending_authorities: pendingAuthorities(sql`p.purpose_id = ${id}`),
       auto_flagged_at: sql`utc_iso(o.auto_flagged_at)`,
       auto_flag_reason: sql`o.auto_flag_reason`,
     })} as json, found.version
-    from (${purposeRows(sql`(select * from purpose where id = ${id})`, sql``, today, links)}) found, purpose o
-    where o.id = ${id}`.execute(db);
-  return rows[0];
-}
+    from (${purposeRows(sql`(select * from purpose where id = ${id})`, sql``, slot('today'), links)}) found, purpose o
+    where o.id = ${id}`;
+});
 
 export async function statusHistory(db: Executor, id: number): Promise<string | undefined> {
   const rows = sql`

@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { PurposeFilters } from '@calculaud/contract/purposes';
 import type { Executor } from '@calculaud/db/database';
 import type { Page } from '../../platform/paging.ts';
-import { textArray } from '../../platform/sql.ts';
+import { type JsonPage, jsonPage, type Value } from '../../platform/sql.ts';
 import { orderBy, pageRows, searchHits, total } from './filters.ts';
 import type { View } from './read.ts';
 
@@ -12,15 +12,17 @@ export async function listSummaries(
   filters: PurposeFilters,
   page: Page,
   { today, timeZone }: Pick<View, 'today' | 'timeZone'>,
-): Promise<{ items: string; total: number }> {
-  const rows = summaryRows(pageRows(filters, page, timeZone), orderBy(filters), today);
-  const { rows: results } = await sql<{ items: string; total: number }>`/* purposes.summaries */
-    with stage_name as materialized (select id, display_name from stage_type) ${searchHits(filters)}
-    select ${textArray(rows)} as items, ${total(filters, timeZone)} as total`.execute(db);
-  return results[0] ?? { items: '[]', total: 0 };
+): Promise<JsonPage> {
+  return jsonPage(
+    db,
+    sql`/* purposes.summaries */
+      with stage_name as materialized (select id, display_name from stage_type) ${searchHits(filters)}`,
+    summaryRows(pageRows(filters, page, timeZone), orderBy(filters), today),
+    total(filters, timeZone),
+  );
 }
 
-function summaryRows(rows: RawBuilder<unknown>, order: RawBuilder<unknown>, today: string) {
+function summaryRows(rows: RawBuilder<unknown>, order: RawBuilder<unknown>, today: Value<string>) {
   return sql`
     select row_to_json(member)::text as json
     from ${rows} o
@@ -48,7 +50,7 @@ function summaryRows(rows: RawBuilder<unknown>, order: RawBuilder<unknown>, toda
     ${order}`;
 }
 
-function purchases(today: string): RawBuilder<unknown> {
+function purchases(today: Value<string>): RawBuilder<unknown> {
   return sql`
     select p.id, ${today}::date - p.waiting_since as days_since_last_completion,
       (select coalesce(json_agg(coalesce(s.custom_name, n.display_name) order by s.id), '[]')
