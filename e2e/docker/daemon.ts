@@ -1,11 +1,10 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import {
   controlGroupOf,
   daemonIn,
@@ -15,6 +14,7 @@ import {
   recordOwner,
   removeAbandonedDaemons,
 } from './abandoned-daemons.ts';
+import { docker } from './docker-command.ts';
 
 export interface DockerDaemon {
   /** What DOCKER_HOST has to be. */
@@ -144,9 +144,4 @@ async function beSwarm(host: string): Promise<void> {
 function entranceTo(host: string): readonly string[] {
   const pid = daemonIn(dirname(host.replace(/^unix:\/\//, '')));
   return pid === undefined ? [] : ['nsenter', `--net=/proc/${pid}/ns/net`, '--'];
-}
-
-async function docker(host: string, ...args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)('docker', ['--host', host, ...args]);
-  return stdout.trim();
 }
