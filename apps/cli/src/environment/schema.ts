@@ -80,8 +80,8 @@ const gateway = z
 
 const replicas = z
   .strictObject({
-    api: z.int().min(1).max(100).default(2),
-    worker: z.int().min(1).max(100).default(1),
+    api: z.int().min(1).max(20).default(2),
+    worker: z.int().min(1).max(20).default(1),
   })
   .prefault({});
 

@@ -187,7 +187,7 @@ function answers(encrypted: boolean): string {
 const SWITCH = lines([
   `http-request set-var(txn.colour) str(active),map_str(${MAP},none)`,
   `http-request set-var(txn.next) str(next),map_str(${MAP},none)`,
-  `http-request set-var(txn.canary) str(canary),map_str_int(${MAP},0)`,
+  `http-request set-var(txn.canary) str(canary),map_str(${MAP},0),add(0)`,
   `http-request set-var(txn.colour) var(txn.next) if !{ var(txn.next) -m str none } { rand(100),sub(txn.canary) lt 0 }`,
   ...COLOURS.map((colour) => `use_backend ${backendName(colour)} if { var(txn.colour) -m str ${colour} }`),
   ...COLOURS.map((colour) => `use_backend ${backendName(colour)} if { nbsrv(${backendName(colour)}) gt 0 }`),
@@ -202,7 +202,7 @@ backend ${backendName(colour)}
     http-check expect status 200
     # One failed connection is enough to be left out until the next check.
     default-server check port ${MANAGEMENT_PORT} inter 500ms fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down
-    default-server resolvers docker init-addr none
+    default-server resolvers docker init-addr last,none
     server-template api- 1-${SERVER_SLOTS} tasks.${apiService(colour)}:${API_PORT}`;
 }
 

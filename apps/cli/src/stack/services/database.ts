@@ -1,3 +1,4 @@
+import { DATABASE_CONNECTIONS, megabytes as inMegabytes } from '../../environment/rules.ts';
 import type { EnvironmentConfig } from '../../environment/schema.ts';
 import type { ComposeService } from '../compose.ts';
 import { bounded, hardened, scratch, secretFiles, secretPath } from '../container.ts';
@@ -69,7 +70,7 @@ function serverSettings({ resources }: EnvironmentConfig): string[] {
     `effective_cache_size=${Math.floor((megabytes * 3) / 4)}MB`,
     'work_mem=8MB',
     `maintenance_work_mem=${Math.min(512, Math.max(64, Math.floor(megabytes / 16)))}MB`,
-    'max_connections=200',
+    `max_connections=${DATABASE_CONNECTIONS}`,
     'random_page_cost=1.1',
     'jit=off',
     'wal_level=replica',
@@ -90,8 +91,4 @@ function serverSettings({ resources }: EnvironmentConfig): string[] {
     'shared_preload_libraries=pg_stat_statements',
     'pg_stat_statements.max=2000',
   ];
-}
-
-function inMegabytes(amount: string): number {
-  return Number(amount.slice(0, -1)) * (amount.endsWith('G') ? 1024 : 1);
 }
