@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Checkout } from './testing/checkout.ts';
+
+let checkout: Checkout;
+
+beforeAll(() => {
+  checkout = new Checkout();
+});
+
+afterAll(() => {
+  checkout.remove();
+});
+
+describe('succeeded.sh', () => {
+  const succeeded = (results: string) => checkout.run('succeeded.sh', { RESULTS: results });
+
+  test('is content when all jobs succeeded or had nothing to do', () => {
+    expect(succeeded('success skipped success').status).toBe(0);
+  });
+
+  test.each(['success failure skipped', 'cancelled', 'something new', ''])('is not with "%s"', (results) => {
+    expect(succeeded(results).status).toBe(1);
+  });
+});
+
+describe('title.sh', () => {
+  const title = (text: string) => checkout.run('title.sh', { TITLE: text });
+
+  test.each([
+    'feat: purposes can be merged',
+    'fix(purchases): costs of a deleted purchase no longer count',
+    'feat!: the API listens on loopback',
+    'chore(main): release 1.2.0',
+    'fix(deps): update dependency fastify to v5.12.9',
+  ])('takes "%s"', (text) => {
+    expect(title(text).status).toBe(0);
+  });
+
+  test.each(['Purposes can be merged', 'feature: x', 'feat:x', 'feat: ', '$(touch gone)', ''])(
+    'refuses "%s", and says how it should read',
+    (text) => {
+      const { status, stderr } = title(text);
+      expect(status).toBe(1);
+      expect(stderr).toContain('<type>: <what changes for whom>');
+    },
+  );
+});
+
+describe('guarded.sh', () => {
+  const guarded = (answer: string) => {
+    checkout.program('gh', `cat <<'END'\n${answer}\nEND`);
+    return checkout.run('guarded.sh', { GUARDED: 'production' });
+  };
+
+  test('goes on when somebody else must approve', () => {
+    const { status, calls } = guarded('2 true');
+    expect(status).toBe(0);
+    expect(calls[0]).toContain('gh api repos/Example/calculaud/environments/production');
+  });
+
+  test.each([
+    ['', 'no reviewers'],
+    ['0 true', 'no reviewers'],
+    ['1 false', 'approving their own runs'],
+  ])('refuses when the settings say "%s"', (answer, reason) => {
+    const { status, stderr } = guarded(answer);
+    expect(status).toBe(1);
+    expect(stderr).toContain(reason);
+  });
+
+  test('refuses when it cannot know', () => {
+    checkout.program('gh', 'echo "HTTP 404" >&2; exit 1');
+    expect(checkout.run('guarded.sh', { GUARDED: 'production' }).status).not.toBe(0);
+  });
+});

@@ -1,0 +1,141 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { ACTIONLINT, missingLinter, ZIZMOR } from './lint-binaries.ts';
+import { promotionFaults } from './promotion.ts';
+import { EXAMPLE } from './workflow-example.ts';
+import { readPipelines, ROOT, workflowFile } from './workflow-files.ts';
+import { rules } from './workflow-rules.ts';
+import { ONLY_THERE, pipelineTests } from './workflow-scripts.ts';
+
+const pipelines = readPipelines();
+
+const file = (name: string) => {
+  const found = pipelines.workflows.find(({ path }) => path === `.github/workflows/${name}`);
+  if (found === undefined) throw new Error(`${name} is not there`);
+  return found;
+};
+
+describe('the pipelines', () => {
+  test('are read', () => {
+    expect(pipelines.workflows.map(({ path }) => path)).toContain('.github/workflows/ci.yml');
+    expect(pipelines.actions.map(({ path }) => path)).toContain('.github/actions/setup/action.yml');
+  });
+
+  test.each(rules)('$rule', ({ rule, reason, violations }) => {
+    expect(violations(pipelines), `Rule: ${rule}.\nReason: ${reason}.`).toEqual([]);
+  });
+});
+
+describe.each(rules)('the rule "$rule"', ({ violations, broken }) => {
+  test('lets pass what is allowed', () => {
+    expect(violations({ workflows: [workflowFile('example.yml', EXAMPLE)], actions: [] })).toEqual([]);
+  });
+
+  test.each(broken)('finds %j → %j', (from, to) => {
+    expect(EXAMPLE).toContain(from);
+    const text = EXAMPLE.replace(from, to);
+    expect(violations({ workflows: [workflowFile('example.yml', text)], actions: [] })).not.toEqual([]);
+  });
+});
+
+describe('changes', () => {
+  test('are checked in pull requests, in the merge queue, and before anything is released', () => {
+    expect(Object.keys(file('ci.yml').workflow.on)).toEqual(['pull_request', 'merge_group', 'workflow_call']);
+    expect(file('ci.yml').workflow.jobs).toHaveProperty('success');
+    const { plan, checks, build, staging } = file('release.yml').workflow.jobs;
+    expect(plan?.needs).toEqual([]);
+    expect(checks?.uses).toBe('./.github/workflows/ci.yml');
+    expect(build?.needs).toContain('checks');
+    expect(staging?.needs).toContain('checks');
+    expect(staging?.if).toContain("needs.checks.result == 'success'");
+  });
+
+  test('are released by one run a commit, which nothing cancels', () => {
+    expect(file('release.yml').workflow.on).toEqual({ push: { branches: ['main'] } });
+    expect(file('release.yml').workflow.concurrency).toEqual({
+      group: '${{ github.workflow }}-${{ github.sha }}',
+      'cancel-in-progress': 'false',
+    });
+  });
+});
+
+describe('the way to production', () => {
+  const release = file('release.yml');
+
+  test('is that of one image, built once, proven on staging, approved', () => {
+    expect(promotionFaults(release.workflow)).toEqual([]);
+  });
+
+  test.each([
+    [
+      'another image',
+      'IMAGE: ${{ needs.staging.outputs.image }}\n    steps',
+      'IMAGE: ${{ needs.plan.outputs.image }}\n    steps',
+    ],
+    [
+      'an image by its name',
+      'IMAGE: ${{ needs.staging.outputs.image }}\n    steps',
+      'IMAGE: ghcr.io/example/calculaud:main\n    steps',
+    ],
+    [
+      'staging says something else',
+      'image: ${{ steps.deployed.outputs.image }}',
+      'image: ${{ steps.other.outputs.image }}',
+    ],
+    [
+      'staging gets another image',
+      'needs.publish.outputs.image || needs.plan',
+      'needs.build.outputs.image || needs.plan',
+    ],
+    ['staging does not wait for the build', 'needs: [plan, checks, publish]', 'needs: [plan, checks]'],
+    ['no approval', '      name: production\n', '      name: staging\n'],
+    ['nobody asks for the approval', 'GUARDED: production', 'GUARDED: staging'],
+    ['it does not wait for the release', 'needs: [staging, release]', 'needs: [staging]'],
+    ['two deployments at once', '      group: production\n', '      group: production-${{ github.sha }}\n'],
+    ['not verified', 'run: sh scripts/pipeline/verify-image.sh', 'run: sh scripts/pipeline/fresh.sh'],
+  ])('is refused: %s', (_what, from, to) => {
+    expect(release.text).toContain(from);
+    const text = release.text.replace(from, to);
+    expect(promotionFaults(workflowFile(release.path, text).workflow)).not.toEqual([]);
+  });
+});
+
+describe('a script that only a pipeline can run for real', () => {
+  test.each(Object.keys(ONLY_THERE))('%s is run by a test with stand-ins, or its parts are', (script) => {
+    expect(existsSync(join(ROOT, script))).toBe(true);
+    expect(pipelineTests()).toContain(`'${script.slice('scripts/pipeline/'.length)}'`);
+  });
+
+  test('is called by one', () => {
+    const texts = pipelines.workflows.map(({ text }) => text).join('\n');
+    expect(Object.keys(ONLY_THERE).filter((script) => !texts.includes(script))).toEqual([]);
+  });
+});
+
+/** Where they cannot be installed, the reason is printed; in a pipeline that is a fault. */
+describe.each([
+  ['actionlint', ACTIONLINT, ['-color=false', '-shellcheck=', '-pyflakes=']],
+  ['zizmor', ZIZMOR, ['--offline', '--quiet', '--no-progress', '--persona=auditor', '.github']],
+])('%s', (_name, binary, options) => {
+  const missing = missingLinter(binary);
+  if (missing !== undefined) {
+    if (process.env['CI']) throw new Error(missing);
+    process.stderr.write(`${missing}\n`);
+  }
+
+  test.skipIf(missing !== undefined)('has nothing to say', () => {
+    const { stdout, stderr, status } = spawnSync(binary, options, { cwd: ROOT, encoding: 'utf8' });
+    expect({ status, said: `${stdout}${status === 0 ? '' : stderr}` }).toMatchObject({ status: 0 });
+  });
+
+  test.skipIf(missing !== undefined)('finds a fault', () => {
+    const { status } = spawnSync(binary, [...options.filter((option) => option !== '.github'), '-'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      input: EXAMPLE.replace('npm run check', 'echo ${{ github.event.issue.title }}'),
+    });
+    expect(status).not.toBe(0);
+  });
+});
