@@ -108,7 +108,8 @@ const LONGEST_DETAIL = 4000;
 
 export function startedJournal(plan: Plan, { object, at, by }: Start): Journal {
   const ids = new Set(plan.steps.map(({ id }) => id));
-  if (ids.size !== plan.steps.length) throw new Error(`Two steps of plan ${plan.id} have the same id`);
+  if (ids.size !== plan.steps.length)
+    throw new Error(`There are two steps of plan ${plan.id} with the same id`);
   return {
     plan: { id: plan.id, object, hash: hashOf(plan), command: plan.command },
     startedAt: at,

@@ -5,17 +5,27 @@ import type { DeploymentRecord, Holder } from './record.ts';
 import { newMark, type Register, type Snapshot } from './register.ts';
 import { type Silence, watched } from './silence.ts';
 
-/** How often a holder shows that it lives. */
-const BEAT = 2000;
-/** After so long without a confirmation a holder does nothing more until it has one: nobody can have taken over yet. */
-const DOUBT_AFTER = 6000;
-/** After so long without a sign of life a holder is taken to be dead. What it still did has 4 s to end. */
-const TAKEOVER_AFTER = 10_000;
-/** For so long a holder tries to find out whether the lease is still its own. */
-const GIVE_UP_AFTER = 120_000;
-/** Giving it back is tried for as long as others would wait for it anyway. */
-const GIVE_BACK_WITHIN = 10_000;
-const PAUSE = 500;
+/** In milliseconds; the same for all who work on a stack. */
+export interface Pace {
+  /** How often a holder shows that it lives. */
+  readonly beat: number;
+  /** After so long without a confirmation a holder does nothing more until it has one: nobody can have taken over yet. */
+  readonly doubtAfter: number;
+  /** After so long without a sign of life a holder is taken to be dead: what it still did has had the difference to end. */
+  readonly takeOverAfter: number;
+  /** For so long a holder tries to find out whether the lease is still its own. */
+  readonly giveUpAfter: number;
+  /** Between two looks or two attempts. */
+  readonly pause: number;
+}
+
+export const PACE: Pace = {
+  beat: 2000,
+  doubtAfter: 6000,
+  takeOverAfter: 10_000,
+  giveUpAfter: 120_000,
+  pause: 500,
+};
 
 interface LeaseOptions {
   /** Such as `dana@laptop`. */
@@ -25,6 +35,7 @@ interface LeaseOptions {
   readonly waitSeconds?: number;
   readonly signal?: AbortSignal;
   readonly say?: (text: string) => void;
+  readonly pace?: Pace;
 }
 
 /** The right to change a stack, as long as the work lasts that it was taken for. */
@@ -54,7 +65,7 @@ export async function withLease<T>(
   options: LeaseOptions,
   work: (lease: Lease) => Promise<T>,
 ): Promise<T> {
-  const { lease, stop } = keep(register, await acquire(register, options), options.signal);
+  const { lease, stop } = keep(register, await acquire(register, options), options);
   try {
     return await work(lease);
   } finally {
@@ -64,7 +75,7 @@ export async function withLease<T>(
 
 async function acquire(
   register: Register,
-  { who, command, waitSeconds = 0, signal, say = () => undefined }: LeaseOptions,
+  { who, command, waitSeconds = 0, signal, say = () => undefined, pace = PACE }: LeaseOptions,
 ): Promise<Held> {
   const id = newMark();
   const until = performance.now() + waitSeconds * 1000;
@@ -73,8 +84,12 @@ async function acquire(
   for (;;) {
     const snapshot = await register.read(signal);
     const { lease } = snapshot.record;
-    silence = watched(silence, snapshot.version, performance.now());
-    if (!lease.holder || silence.lasting >= TAKEOVER_AFTER) {
+    silence = watched(silence, {
+      version: snapshot.version,
+      now: performance.now(),
+      longestGap: pace.takeOverAfter / 2,
+    });
+    if (!lease.holder || silence.lasting >= pace.takeOverAfter) {
       const since = new Date().toISOString();
       const holder = { id, who, command, since, renewed: since };
       const startedAt = clock();
@@ -96,7 +111,7 @@ async function acquire(
       if (!told)
         say(`${lease.holder.who} holds the lock since ${lease.holder.since}; looking whether it lives …`);
       told = true;
-      await sleep(PAUSE, undefined, signal ? { signal } : {});
+      await sleep(pace.pause, undefined, signal ? { signal } : {});
     }
   }
 }
@@ -126,7 +141,7 @@ function since({ steady, wall }: Moment): number {
 function keep(
   register: Register,
   held: Held,
-  outer: AbortSignal | undefined,
+  { signal: outer, pace = PACE }: LeaseOptions,
 ): { lease: Lease; stop: () => Promise<void> } {
   const { stack } = register;
   const { token, holder } = held;
@@ -169,8 +184,8 @@ function keep(
         mark = newMark();
       } catch (error) {
         if (!isUncertain(error)) throw error;
-        if (performance.now() - begunAt > GIVE_UP_AFTER) throw new LeaseUncertain(stack, error);
-        await sleep(PAUSE);
+        if (performance.now() - begunAt > pace.giveUpAfter) throw new LeaseUncertain(stack, error);
+        await sleep(pace.pause);
       }
     }
   };
@@ -185,24 +200,24 @@ function keep(
     token,
     holder: { ...holder, renewed: new Date().toISOString() },
   });
-  const beat = async (): Promise<unknown> => write((record) => record, renewed);
+  const beat = async (signal?: AbortSignal): Promise<unknown> => write((record) => record, renewed, signal);
 
   const heartbeat = (async () => {
     while (!over.signal.aborted) {
-      await sleep(BEAT, undefined, { signal: over.signal }).catch(() => undefined);
+      await sleep(pace.beat, undefined, { signal: over.signal }).catch(() => undefined);
       if (over.signal.aborted || lost) return;
       // Whoever waits for an effect or a write learns of it there; the next beat tries again.
-      if (since(held.confirmedAt) >= BEAT / 2) await beat().catch(() => undefined);
+      if (since(held.confirmedAt) >= pace.beat / 2) await beat(over.signal).catch(() => undefined);
     }
   })();
   const watchdog = setInterval(() => {
-    if (since(held.confirmedAt) < DOUBT_AFTER) return;
+    if (since(held.confirmedAt) < pace.doubtAfter) return;
     for (const effect of running) effect.abort(new InDoubt());
-  }, PAUSE);
+  }, pace.pause);
 
   const assertHeld = (): void => {
     if (lost) throw lost;
-    if (since(held.confirmedAt) >= DOUBT_AFTER) throw new InDoubt();
+    if (since(held.confirmedAt) >= pace.doubtAfter) throw new InDoubt();
   };
 
   const lease: Lease = {
@@ -216,7 +231,7 @@ function keep(
       for (;;) {
         outer?.throwIfAborted();
         if (lost) throw lost;
-        if (since(held.confirmedAt) >= DOUBT_AFTER) await beat();
+        if (since(held.confirmedAt) >= pace.doubtAfter) await beat();
         const controller = new AbortController();
         running.add(controller);
         try {
@@ -238,7 +253,9 @@ function keep(
     // At worst the next one waits for 10 s; what the work came to must not be hidden by that.
     if (lost) return;
     const givenBack = (): DeploymentRecord['lease'] => ({ token, holder: null });
-    await write((record) => record, givenBack, AbortSignal.timeout(GIVE_BACK_WITHIN)).catch(() => undefined);
+    await write((record) => record, givenBack, AbortSignal.timeout(pace.takeOverAfter)).catch(
+      () => undefined,
+    );
   };
   return { lease, stop };
 }

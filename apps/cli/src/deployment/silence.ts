@@ -8,18 +8,22 @@ export interface Silence {
   readonly broken: boolean;
 }
 
-/** Between two looks that are further apart nobody knows what happened: a store without a leader answers no one. */
-const LONGEST_GAP = 5000;
+interface Look {
+  readonly version: number;
+  readonly now: number;
+  /** Between two looks that are further apart nobody knows what happened: a store without a leader answers no one. */
+  readonly longestGap: number;
+}
 
 /** What is known after one more look; a gap in the watching starts the count anew. */
-export function watched(before: Silence | undefined, version: number, now: number): Silence {
+export function watched(before: Silence | undefined, { version, now, longestGap }: Look): Silence {
   if (!before) return { version, seenAt: now, lasting: 0, broken: false };
   const changed = version !== before.version;
   const gap = now - before.seenAt;
   return {
     version,
     seenAt: now,
-    lasting: changed || gap > LONGEST_GAP ? 0 : before.lasting + gap,
+    lasting: changed || gap > longestGap ? 0 : before.lasting + gap,
     broken: before.broken || changed,
   };
 }
