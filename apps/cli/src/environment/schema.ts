@@ -56,7 +56,9 @@ const resources = z
 
 const gateway = z
   .strictObject({
-    image: containerImage.default('calculaud-gateway:0.1.0').describe('HAProxy with our entrypoint'),
+    image: containerImage
+      .optional()
+      .describe('HAProxy with our entrypoint; left out: calculaud-gateway, from where image comes from'),
     http: port.nullable().default(80).describe('published port that redirects to https; null: none'),
     https: port.default(443).describe('published port of the application'),
     max_connections: z
@@ -113,9 +115,13 @@ const database = z
   .discriminatedUnion('kind', [
     z.strictObject({
       kind: z.literal('bundled'),
-      image: containerImage.default('postgres:18'),
+      image: containerImage
+        .default('postgres:18.6@sha256:86c951e05bf56c93d95d397747fb8820ac76cc3bedb78f43abd83eedbe3666ae')
+        .describe('PostgreSQL 18'),
       pooler: z.boolean().default(false).describe('PgBouncer between the API and PostgreSQL'),
-      pooler_image: containerImage.default('calculaud-pooler:0.1.0'),
+      pooler_image: containerImage
+        .optional()
+        .describe('left out: calculaud-pooler, from where image comes from'),
     }),
     z.strictObject({
       kind: z.literal('external'),
@@ -128,7 +134,7 @@ const storage = z
     z.strictObject({ kind: z.literal('local') }),
     z.strictObject({
       kind: z.literal('bundled-s3'),
-      image: containerImage.default('versity/versitygw:v1.0.16'),
+      image: containerImage.optional().describe('left out: calculaud-storage, from where image comes from'),
       bucket: z.string().min(3).default('calculaud-files'),
     }),
     z.strictObject({

@@ -24,6 +24,7 @@ export interface ComposeService {
   readonly read_only: true;
   readonly cap_drop: readonly ['ALL'];
   readonly environment?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
   readonly networks: readonly string[];
   readonly ports?: readonly ComposePort[];
   readonly secrets?: readonly MountedFile[];

@@ -1,5 +1,5 @@
 import type { EnvironmentConfig } from '../environment/schema.ts';
-import type { ComposeMount, ComposeService, MountedFile } from './compose.ts';
+import type { ComposeDeploy, ComposeMount, ComposeService, MountedFile } from './compose.ts';
 import { fullSecretName, type SecretName } from './names.ts';
 
 /**
@@ -39,6 +39,26 @@ export function memory(megabytes: number): number {
 
 export function scratch(target: string, megabytes: number): ComposeMount {
   return { type: 'tmpfs', target, tmpfs: { size: memory(megabytes) } };
+}
+
+/** One by one: the new container has to be healthy before the old one goes, and to stay so for a while. */
+export function startFirst(monitor: string): Pick<ComposeDeploy, 'update_config' | 'rollback_config'> {
+  return {
+    update_config: { parallelism: 1, order: 'start-first', failure_action: 'rollback', monitor },
+    // Back at once, all of them.
+    rollback_config: { parallelism: 0, order: 'start-first', failure_action: 'pause', monitor },
+  };
+}
+
+/** For what cannot be there twice: a volume, a port of the host. */
+export function stopFirst(
+  monitor: string,
+  failure_action: 'rollback' | 'pause',
+): Pick<ComposeDeploy, 'update_config' | 'rollback_config'> {
+  return {
+    update_config: { parallelism: 1, order: 'stop-first', failure_action, monitor },
+    rollback_config: { parallelism: 1, order: 'stop-first', failure_action: 'pause', monitor },
+  };
 }
 
 /** Files below /run/secrets that only this user may read. */

@@ -32,7 +32,7 @@ function globalSection({ gateway, resources }: EnvironmentConfig): string {
   return `
 # Written by \`calculaud\`; changes are made in calculaud.yml.
 global
-    log stdout format raw local0 notice
+    log stdout format raw local0 info
     # Clients, probes and health checks.
     maxconn ${gateway.max_connections + 200}
     # As many as the processors it may use: HAProxy would take all of the machine's.

@@ -4,6 +4,7 @@ import type { ComposeFile, ComposeNetwork, ComposeService } from './compose.ts';
 import { externalSecrets } from './container.ts';
 import { databaseRolesScript } from './database-logins.ts';
 import { gatewayConfig } from './gateway.ts';
+import { gatewayImage, poolerImage, storageImage } from './images.ts';
 import { apiService as apiName, NETWORKS, SECRETS, SERVICES, stackName } from './names.ts';
 import { COLOURS, type ReleaseState } from './release-state.ts';
 import { apiService, migrationService, workerService } from './services/application.ts';
@@ -69,9 +70,9 @@ export function currentGatewayConfig(config: EnvironmentConfig): StackConfig {
 }
 
 function renderServices(config: EnvironmentConfig, state: ReleaseState): Record<string, ComposeService> {
-  const { database, storage, clamav, gateway } = config;
+  const { database, storage, clamav } = config;
   return {
-    [SERVICES.gateway]: gatewayService(config, state.gateway?.image ?? gateway.image),
+    [SERVICES.gateway]: gatewayService(config, state.gateway?.image ?? gatewayImage(config)),
     ...Object.fromEntries(
       COLOURS.flatMap((colour) => {
         const release = state[colour];
@@ -82,9 +83,11 @@ function renderServices(config: EnvironmentConfig, state: ReleaseState): Record<
     ...(state.migration && { [SERVICES.migration]: migrationService(config, state.migration.image) }),
     ...(database.kind === 'bundled' && {
       [SERVICES.database]: databaseService(config, database.image),
-      ...(database.pooler && { [SERVICES.pooler]: poolerService(config, database.pooler_image) }),
+      ...(database.pooler && { [SERVICES.pooler]: poolerService(config, poolerImage(config)) }),
     }),
-    ...(storage.kind === 'bundled-s3' && { [SERVICES.storage]: storageService(config, storage) }),
+    ...(storage.kind === 'bundled-s3' && {
+      [SERVICES.storage]: storageService(config, { image: storageImage(config), bucket: storage.bucket }),
+    }),
     ...(clamav && { [SERVICES.clamav]: clamavService(config, clamav.image) }),
   };
 }

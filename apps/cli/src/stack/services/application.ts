@@ -1,6 +1,6 @@
 import type { EnvironmentConfig } from '../../environment/schema.ts';
 import type { ComposeHealthCheck, ComposeMount, ComposeService } from '../compose.ts';
-import { bounded, hardened, scratch, secretFiles, secretPath } from '../container.ts';
+import { bounded, hardened, scratch, secretFiles, secretPath, startFirst } from '../container.ts';
 import { API_PORT, APP_USER, MANAGEMENT_PORT, NETWORKS, type SecretName, SERVICES } from '../names.ts';
 import { placement } from '../placement.ts';
 
@@ -41,7 +41,7 @@ export function apiService(
   const database: SecretName =
     config.database.kind === 'bundled' && config.database.pooler ? 'database-app-pooled' : 'database-app';
   return {
-    ...application(config, image, 'api', [database, 'signing-secret', ...storageSecrets(config)]),
+    ...application(config, image, ['api'], [database, 'signing-secret', ...storageSecrets(config)]),
     environment: {
       ...applicationSettings(config),
       HOST: '0.0.0.0',
@@ -57,9 +57,7 @@ export function apiService(
     deploy: {
       replicas,
       endpoint_mode: 'dnsrr',
-      // One at a time: a new one has to be healthy before an old one goes, and to stay so for a while.
-      update_config: { parallelism: 1, order: 'start-first', failure_action: 'rollback', monitor: '5s' },
-      rollback_config: { parallelism: 0, order: 'start-first', failure_action: 'pause', monitor: '5s' },
+      ...startFirst('5s'),
       restart_policy: { condition: 'any', delay: '2s' },
       resources: bounded(config, 'api'),
       ...placement(config, 'app'),
@@ -69,7 +67,12 @@ export function apiService(
 
 export function workerService(config: EnvironmentConfig, image: string): ComposeService {
   return {
-    ...application(config, image, 'worker', ['database-worker', 'signing-secret', ...storageSecrets(config)]),
+    ...application(
+      config,
+      image,
+      ['worker'],
+      ['database-worker', 'signing-secret', ...storageSecrets(config)],
+    ),
     environment: {
       ...applicationSettings(config),
       CALCULAUD_MANAGEMENT_HOST: '0.0.0.0',
@@ -82,8 +85,7 @@ export function workerService(config: EnvironmentConfig, image: string): Compose
       replicas: config.replicas.worker,
       endpoint_mode: 'dnsrr',
       // Two versions work side by side for a moment: jobs are shared through the database.
-      update_config: { parallelism: 1, order: 'start-first', failure_action: 'rollback', monitor: '5s' },
-      rollback_config: { parallelism: 0, order: 'start-first', failure_action: 'pause', monitor: '5s' },
+      ...startFirst('5s'),
       restart_policy: { condition: 'any', delay: '2s' },
       resources: bounded(config, 'worker'),
       ...placement(config, 'app'),
@@ -111,7 +113,7 @@ export function job(
   image: string,
   command: readonly string[],
 ): Omit<ComposeService, 'deploy'> {
-  const { healthcheck: _, ...container } = application(config, image, 'api', [
+  const { healthcheck: _, ...container } = application(config, image, command, [
     'database-owner',
     'database-app',
     'signing-secret',
@@ -119,7 +121,6 @@ export function job(
   ]);
   return {
     ...container,
-    command,
     environment: {
       ...applicationSettings(config),
       DATABASE_URL_FILE: secretPath('database-app'),
@@ -147,12 +148,12 @@ function gracePeriod({ settings }: EnvironmentConfig): string {
 function application(
   config: EnvironmentConfig,
   image: string,
-  program: 'api' | 'worker',
+  command: readonly string[],
   secrets: readonly SecretName[],
 ): Omit<ComposeService, 'deploy' | 'networks'> {
   return {
     image,
-    ...(config.sources === undefined ? { command: [program] } : fromSources(program)),
+    ...(config.sources === undefined ? { command } : fromSources(command)),
     ...hardened(APP_USER),
     secrets: secretFiles(secrets, APP_USER),
     volumes: [
@@ -171,14 +172,17 @@ function checkout(sources: string): ComposeMount {
   return { type: 'bind', source: sources, target: SOURCES, read_only: true };
 }
 
-/** A saved file restarts the program. */
-function fromSources(program: 'api' | 'worker') {
-  return {
-    entrypoint: ['node', 'node_modules/tsx/dist/cli.mjs', 'watch', '--clear-screen=false'],
-    command: [`apps/server/src/${program}.ts`],
-    working_dir: SOURCES,
-    init: true,
-  };
+/** The same programs out of the checkout; a saved file restarts those that stay. */
+function fromSources([program = '', ...rest]: readonly string[]) {
+  const tsx = ['node', 'node_modules/tsx/dist/cli.mjs'];
+  const place = { working_dir: SOURCES, init: true };
+  return program === 'calculaud'
+    ? { entrypoint: tsx, command: ['apps/cli/src/main.ts', ...rest], ...place }
+    : {
+        entrypoint: [...tsx, 'watch', '--clear-screen=false'],
+        command: [`apps/server/src/${program}.ts`],
+        ...place,
+      };
 }
 
 function storageSecrets({ storage }: EnvironmentConfig): readonly SecretName[] {

@@ -1,6 +1,6 @@
 import type { EnvironmentConfig } from '../../environment/schema.ts';
 import type { ComposeService } from '../compose.ts';
-import { bounded, hardened, scratch } from '../container.ts';
+import { bounded, hardened, scratch, stopFirst } from '../container.ts';
 import { CLAMAV_USER, NETWORKS } from '../names.ts';
 import { placement } from '../placement.ts';
 
@@ -29,8 +29,7 @@ export function clamavService(config: EnvironmentConfig, image: string): Compose
     deploy: {
       replicas: 1,
       endpoint_mode: 'dnsrr',
-      update_config: { parallelism: 1, order: 'stop-first', failure_action: 'rollback', monitor: '30s' },
-      rollback_config: { parallelism: 1, order: 'stop-first', failure_action: 'pause', monitor: '30s' },
+      ...stopFirst('30s', 'rollback'),
       restart_policy: { condition: 'any', delay: '5s' },
       resources: bounded(config, 'clamav'),
       ...placement(config, 'app'),

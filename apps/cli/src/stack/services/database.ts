@@ -1,7 +1,7 @@
 import { DATABASE_CONNECTIONS, megabytes as inMegabytes } from '../../environment/rules.ts';
 import type { EnvironmentConfig } from '../../environment/schema.ts';
 import type { ComposeService } from '../compose.ts';
-import { bounded, hardened, scratch, secretFiles, secretPath } from '../container.ts';
+import { bounded, hardened, scratch, secretFiles, secretPath, stopFirst } from '../container.ts';
 import { DATABASE_NAME, DATABASE_SUPERUSER, loginName } from '../database-logins.ts';
 import { DATABASE_LOGINS, DATABASE_USER, loginSecret, NETWORKS } from '../names.ts';
 import { placement } from '../placement.ts';
@@ -53,8 +53,7 @@ export function databaseService(config: EnvironmentConfig, image: string): Compo
       replicas: 1,
       endpoint_mode: 'dnsrr',
       // Two servers on one folder would destroy it.
-      update_config: { parallelism: 1, order: 'stop-first', failure_action: 'pause', monitor: '30s' },
-      rollback_config: { parallelism: 1, order: 'stop-first', failure_action: 'pause', monitor: '30s' },
+      ...stopFirst('30s', 'pause'),
       restart_policy: { condition: 'any', delay: '2s' },
       resources: bounded(config, 'database'),
       ...placement(config, 'database'),

@@ -1,6 +1,6 @@
 import type { EnvironmentConfig } from '../../environment/schema.ts';
 import type { ComposePort, ComposeService } from '../compose.ts';
-import { bounded, hardened, scratch, secretFiles } from '../container.ts';
+import { bounded, hardened, scratch, secretFiles, stopFirst } from '../container.ts';
 import { GATEWAY, GATEWAY_USER, NETWORKS } from '../names.ts';
 import { placement } from '../placement.ts';
 
@@ -42,8 +42,7 @@ export function gatewayService(config: EnvironmentConfig, image: string): Compos
       replicas: 1,
       endpoint_mode: 'dnsrr',
       // Two cannot have the same ports.
-      update_config: { parallelism: 1, order: 'stop-first', failure_action: 'rollback', monitor: '10s' },
-      rollback_config: { parallelism: 1, order: 'stop-first', failure_action: 'pause', monitor: '10s' },
+      ...stopFirst('10s', 'rollback'),
       restart_policy: { condition: 'any', delay: '1s' },
       resources: bounded(config, 'gateway'),
       ...placement(config, 'gateway'),

@@ -1,6 +1,6 @@
 import type { EnvironmentConfig } from '../../environment/schema.ts';
 import type { ComposeService } from '../compose.ts';
-import { bounded, hardened, scratch, secretFiles } from '../container.ts';
+import { bounded, hardened, scratch, secretFiles, startFirst } from '../container.ts';
 import { DATABASE_NAME, loginName } from '../database-logins.ts';
 import { NETWORKS, POOLER_USER, SERVICES } from '../names.ts';
 import { placement } from '../placement.ts';
@@ -31,8 +31,7 @@ export function poolerService(config: EnvironmentConfig, image: string): Compose
     deploy: {
       replicas: 1,
       endpoint_mode: 'dnsrr',
-      update_config: { parallelism: 1, order: 'start-first', failure_action: 'rollback', monitor: '10s' },
-      rollback_config: { parallelism: 1, order: 'start-first', failure_action: 'pause', monitor: '10s' },
+      ...startFirst('10s'),
       restart_policy: { condition: 'any', delay: '1s' },
       resources: bounded(config, 'pooler'),
       ...placement(config, 'database'),
