@@ -52,7 +52,7 @@ export function calledScripts(command: string): readonly string[] | undefined {
   return handed && [first, ...handed];
 }
 
-const CALLS = /\bnpm run (?!--)([\w:-]+)|\btests ([\w:]+)$|\b(scripts\/[\w/-]+\.(?:sh|ts))/gm;
+const CALLS = /\bnpm run (?!--)([\w:-]+)|\btests ([\w:]+)|\b(scripts\/[\w/-]+\.(?:sh|ts))/gm;
 
 /** Everything that .ci/run runs: what it names, and what that names in turn. */
 export function scriptsOfChecks(): ReadonlySet<string> {
@@ -63,7 +63,7 @@ export function scriptsOfChecks(): ReadonlySet<string> {
       const script = name === undefined ? (path ?? '') : `npm run ${name}`;
       if (found.has(script)) continue;
       found.add(script);
-      if (name !== undefined) follow(npmScripts[name] ?? '');
+      if (name !== undefined) follow(`${npmScripts[`pre${name}`] ?? ''}\n${npmScripts[name] ?? ''}`);
       else if (script.endsWith('.sh') && existsSync(join(ROOT, script))) follow(read(script));
     }
   };
