@@ -4,6 +4,7 @@ import { configCommands } from './commands/config/group.ts';
 import { databaseCommands } from './commands/db/group.ts';
 import { demoCommands } from './commands/demo/group.ts';
 import { journeyCommand } from './commands/journey/command.ts';
+import { renderCommand } from './commands/render/command.ts';
 import { tokenCommands } from './commands/token/group.ts';
 
 export const groups: readonly CommandGroup[] = [
@@ -14,7 +15,7 @@ export const groups: readonly CommandGroup[] = [
 ];
 
 /** Commands of one word, without a group around them: `commands/<word>/<word>.ts`. */
-export const singles: readonly CommandDescription[] = [journeyCommand];
+export const singles: readonly CommandDescription[] = [journeyCommand, renderCommand];
 
 /** Called when a command line names a command that exists and fits its description. */
 type Act = (command: CommandDescription, options: unknown, values: readonly string[]) => Promise<void>;

@@ -3,7 +3,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
-import type { SelfSigned } from './self-signed.ts';
+import type { SelfSigned } from '@calculaud/config/self-signed';
 
 /** How an endpoint misbehaves; undefined: it does not. */
 export type Fault =

@@ -1,10 +1,22 @@
 import { stringify } from 'yaml';
 import type { StackDocument } from './render.ts';
 
-/** The stack file as text. `docker stack deploy` would take a dollar for a variable of the shell, so it is doubled. */
-export function printStack({ name, file }: StackDocument): string {
-  const text = stringify(escapeDollars(file), { lineWidth: 0, aliasDuplicateObjects: false });
-  return `# Written by \`calculaud render\`. docker stack deploy --prune --compose-file <this file> ${name}\n${text}`;
+/**
+ * The stack file as text. `docker stack deploy` would take a dollar for a variable of the shell, so it is doubled.
+ * Configs are expected to exist, or to lie as files beside it.
+ */
+export function printStack(
+  { name, file, configs }: StackDocument,
+  { configsBeside = false }: { readonly configsBeside?: boolean } = {},
+): string {
+  const beside = Object.fromEntries(
+    configs.map((config) => [config.key, { name: config.name, file: `./${config.name}` }]),
+  );
+  const text = stringify(escapeDollars(configsBeside ? { ...file, configs: beside } : file), {
+    lineWidth: 0,
+    aliasDuplicateObjects: false,
+  });
+  return `# Written by \`calculaud render\`: docker stack deploy --prune --compose-file - ${name}\n${text}`;
 }
 
 function escapeDollars(value: unknown): unknown {

@@ -17,5 +17,20 @@ export const configCommands: CommandGroup = {
       ],
       load: () => import('./show.ts'),
     },
+    {
+      usage: 'check',
+      description:
+        'Read the configuration of an environment (calculaud.yml) and list everything that is wrong with it, each with its ' +
+        'line. Ends with 2 when something is, with 3 when there is no such file.',
+      options: [
+        { flags: '--file <file>', description: 'the configuration (calculaud.yml)' },
+        { flags: '--environment <name>', description: 'of calculaud.<name>.yml' },
+      ],
+      examples: [
+        ['calculaud config check', 'before it is deployed'],
+        ['calculaud config check --environment staging --json', 'in a pipeline'],
+      ],
+      load: () => import('./check.ts'),
+    },
   ],
 };
