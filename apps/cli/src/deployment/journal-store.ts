@@ -1,4 +1,6 @@
-import type { Lease } from './lease.ts';
+import type { ReleaseState } from '../stack/release-state.ts';
+import { CliError } from '../ui/cli-error.ts';
+import { EXIT } from '../ui/exit-codes.ts';
 import {
   type Journal,
   markedJournal,
@@ -10,10 +12,10 @@ import {
   UnfinishedJournal,
 } from './journal.ts';
 import { hashOf, type Json, shortened } from './json.ts';
+import type { Lease } from './lease.ts';
 import type { LedgerEntry } from './ledger.ts';
-import type { ReleaseState } from '../stack/release-state.ts';
 import { settleLedger, withEntry } from './ledger-store.ts';
-import { objectName, putObject, readObject } from './objects.ts';
+import { listObjects, objectName, putObject, readObject } from './objects.ts';
 import type { DeploymentRecord } from './record.ts';
 import type { Register } from './register.ts';
 
@@ -29,28 +31,43 @@ export async function startJournal(lease: Lease, plan: Plan): Promise<void> {
     throw new Error(`Plan ${plan.id} is too large: ${plan.steps.length} steps, ${text.length} characters`);
   }
   await settleLedger(lease);
+  const unfinished = lease.record().journal;
+  if (unfinished) throw new UnfinishedJournal(unfinished);
   const { api, stack } = lease.register;
   const suffix = hashOf(plan).slice(0, 16);
-  await lease.guard(async () => putObject(api, stack, 'plan', suffix, text));
+  await lease.guard(async () => {
+    // One that was killed between closing its journal and clearing up has left its plan behind.
+    for (const { name } of await listObjects(api, stack, 'plan')) {
+      lease.assertHeld();
+      await api.removeConfig(name);
+    }
+    await putObject(api, stack, 'plan', suffix, text);
+  });
   const journal = startedJournal(plan, {
     object: objectName(stack, 'plan', suffix),
     at: new Date().toISOString(),
     by: lease.holder.who,
   });
-  await lease.update((record) => {
-    if (record.journal) throw new UnfinishedJournal(record.journal);
-    return { ...record, journal };
-  });
+  await lease.update((record) => ({ ...record, journal }));
 }
 
 /** The plan of a journal, exactly as it was begun. */
-export async function loadPlan({ api }: Register, { plan: { id, object, hash } }: Journal): Promise<Plan> {
+export async function loadPlan(register: Register, journal: Journal): Promise<Plan> {
+  const plan = await findPlan(register, journal);
+  if (plan) return plan;
+  const { id, object } = journal.plan;
+  throw new CliError(
+    `The plan ${id} that was begun at ${journal.startedAt} is gone, or was changed since (config ${object}).`,
+    'Compare what runs with what should run (`calculaud status`, `calculaud plan`), then close it: `calculaud deploy abort`.',
+    EXIT.refused,
+  );
+}
+
+async function findPlan({ api }: Register, { plan: { object, hash } }: Journal): Promise<Plan | undefined> {
   const data = await readObject(api, object);
-  if (!data) throw new Error(`The plan ${id} is gone (config ${object})`);
-  const plan = planSchema.parse(JSON.parse(data.toString('utf8')));
-  if (hashOf(plan) !== hash)
-    throw new Error(`The plan ${id} was changed after it was begun (config ${object})`);
-  return plan;
+  if (!data) return undefined;
+  const content: unknown = JSON.parse(data.toString('utf8'));
+  return hashOf(content) === hash ? planSchema.parse(content) : undefined;
 }
 
 interface Mark {
@@ -90,12 +107,18 @@ export async function finishJournal(lease: Lease, { outcome, figures, note }: En
   const { api } = lease.register;
   await settleLedger(lease);
   const journal = begun(lease.record());
-  const plan = await loadPlan(lease.register, journal);
+  // Also without its plan a journal can be closed, or nobody could ever deploy again.
+  const plan = (await findPlan(lease.register, journal)) ?? null;
   const at = new Date().toISOString();
   const { ledger } = await lease.update((record) => {
-    const { steps, startedAt, reason } = begun(record);
+    const {
+      steps,
+      startedAt,
+      reason,
+      plan: { command },
+    } = begun(record);
     const content = {
-      command: plan.command,
+      command,
       startedAt,
       at,
       outcome,
