@@ -36,15 +36,16 @@ export const recipes = {
     packages: ['postgresql-18', 'tzdata'],
   },
   haproxy: {
-    image: 'calculaud-test/haproxy:3.0',
-    suite: 'trixie',
+    image: 'calculaud-test/haproxy:3.2',
+    // Trixie has 3.0.
+    suite: 'forky',
     packages: ['ca-certificates', 'haproxy', 'socat'],
   },
   pgbouncer: { image: 'calculaud-test/pgbouncer:1.24', suite: 'trixie', packages: ['pgbouncer'] },
   s3: {
     image: `calculaud-test/s3:${S3_MODULE.version}`,
     suite: 'trixie',
-    packages: ['ca-certificates', 'tzdata'],
+    packages: ['ca-certificates', 'tzdata', 'wget'],
     files: [{ path: S3_BINARY, as: 'versitygw', version: S3_MODULE.version }],
   },
 } as const satisfies Record<string, Recipe>;
