@@ -3,7 +3,9 @@ import type { CommandDescription, CommandGroup } from './command.ts';
 import { configCommands } from './commands/config/group.ts';
 import { databaseCommands } from './commands/db/group.ts';
 import { demoCommands } from './commands/demo/group.ts';
+import { initCommand } from './commands/init/command.ts';
 import { journeyCommand } from './commands/journey/command.ts';
+import { probeCommand } from './commands/probe/command.ts';
 import { renderCommand } from './commands/render/command.ts';
 import { tokenCommands } from './commands/token/group.ts';
 
@@ -15,7 +17,12 @@ export const groups: readonly CommandGroup[] = [
 ];
 
 /** Commands of one word, without a group around them: `commands/<word>/<word>.ts`. */
-export const singles: readonly CommandDescription[] = [journeyCommand, renderCommand];
+export const singles: readonly CommandDescription[] = [
+  initCommand,
+  journeyCommand,
+  probeCommand,
+  renderCommand,
+];
 
 /** Called when a command line names a command that exists and fits its description. */
 type Act = (command: CommandDescription, options: unknown, values: readonly string[]) => Promise<void>;
