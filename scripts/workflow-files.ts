@@ -26,6 +26,7 @@ const job = z.looseObject({
   if: scalar.optional(),
   /** A workflow that is called instead of steps. */
   uses: z.string().optional(),
+  with: scalars.default({}),
   'runs-on': z.string().optional(),
   'timeout-minutes': z.number().optional(),
   permissions: z.unknown().optional(),

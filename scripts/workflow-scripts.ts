@@ -18,6 +18,7 @@ const npmScripts = z
 export const ONLY_THERE: Readonly<Record<string, string>> = {
   'scripts/pipeline/audit.sh': 'asks GitHub about the pinned commits; the tests do the same without asking',
   'scripts/pipeline/changed.sh': 'there is no change to look at: everything is run',
+  'scripts/pipeline/part-versions.sh': 'there is no change to look at',
   'scripts/pipeline/title.sh': 'there is no pull request',
   'scripts/pipeline/succeeded.sh': 'there are no jobs',
   'scripts/pipeline/fresh.sh': 'asks GitHub where the main branch is',

@@ -16,10 +16,11 @@ product() {
   touches . ':(exclude)docs' ':(exclude)*.md' || touches README.md
 }
 
+# Those of the stack beside the application's own, too.
 image() {
   # One pathspec a line; none holds a blank.
   # shellcheck disable=SC2046
-  touches $(cat scripts/pipeline/image-paths)
+  touches deploy $(cat scripts/pipeline/image-paths)
 }
 
 pipelines() {

@@ -16,9 +16,14 @@ digest_of() {
   docker buildx imagetools inspect "$1" --format '{{.Manifest.Digest}}'
 }
 
-# Who signs images: the release workflow of this repository, on its main branch.
+# The workflow that makes images.
+maker_of_images() {
+  echo "$GITHUB_REPOSITORY/.github/workflows/image.yml"
+}
+
+# Who signs them: that workflow, as it is on the main branch.
 signer_of_images() {
-  echo "${GITHUB_SERVER_URL:-https://github.com}/$GITHUB_REPOSITORY/.github/workflows/release.yml@refs/heads/main"
+  echo "${GITHUB_SERVER_URL:-https://github.com}/$(maker_of_images)@refs/heads/main"
 }
 
 # Who says that it is this workflow.

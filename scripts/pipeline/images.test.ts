@@ -1,4 +1,8 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { IMAGES } from '../image/images.ts';
+import { ROOT } from '../workflow-files.ts';
 import { Checkout } from './testing/checkout.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
@@ -22,13 +26,21 @@ function registryHas(digest: string): void {
   checkout.program('docker', `case "$*" in *inspect*) [ -n "${digest}" ] || exit 1; echo ${digest} ;; esac`);
 }
 
+const VERSIONS = 'apps/cli/src/stack/images.ts';
+
 describe('find-image.sh', () => {
-  const find = () => checkout.run('find-image.sh', { REPOSITORY: 'ghcr.io/Example/calculaud' }).outputs;
-  const tag = () => find()['tag'];
+  const find = (name = 'app') =>
+    checkout.run('find-image.sh', { NAME: name, REPOSITORY: 'ghcr.io/Example/calculaud' });
+  const tags = (name = 'app') => find(name).outputs['tags'];
 
   beforeEach(() => {
     checkout = new Checkout();
-    checkout.commit('before', { 'apps/server/src/api.ts': 'a', 'package.json': '{}' });
+    checkout.commit('before', {
+      'apps/server/src/api.ts': 'a',
+      'package.json': '{}',
+      'deploy/gateway/Dockerfile': 'a',
+      [VERSIONS]: "const VERSIONS = { gateway: '1', pooler: '2', storage: '3' } as const;",
+    });
     registryHas('');
   });
 
@@ -38,21 +50,26 @@ describe('find-image.sh', () => {
 
   test('finds the image that was built of the same files', () => {
     registryHas(DIGEST);
-    expect(find()).toEqual({
+    expect(find().outputs).toEqual({
       repository: REPOSITORY,
-      tag: expect.stringMatching(/^inputs-[0-9a-f]{40}$/),
+      tags: expect.stringMatching(/^inputs-[0-9a-f]{40}$/),
       image: IMAGE,
     });
   });
 
   test('finds none when there is none', () => {
-    expect(find()).toMatchObject({ image: '' });
+    expect(find().outputs).toMatchObject({ image: '' });
   });
 
   test('takes files that do not go into the image for the same', () => {
-    const before = tag();
-    checkout.commit('change', { 'docs/a.md': 'b', 'apps/server/src/api.test.ts': 'b', 'e2e/a.ts': 'b' });
-    expect(tag()).toBe(before);
+    const before = tags();
+    checkout.commit('change', {
+      'docs/a.md': 'b',
+      'apps/server/src/api.test.ts': 'b',
+      'apps/server/src/testing/app.ts': 'b',
+      'e2e/a.ts': 'b',
+    });
+    expect(tags()).toBe(before);
   });
 
   test.each([
@@ -60,15 +77,79 @@ describe('find-image.sh', () => {
     ['a source that was removed', { 'apps/server/src/api.ts': null }],
     ['the version', { 'package.json': '{"version": "1.0.0"}' }],
   ])('tells another from it: %s', (_what, files) => {
-    const before = tag();
+    const before = tags();
     checkout.commit('change', files);
-    expect(tag()).not.toBe(before);
+    expect(tags()).not.toBe(before);
   });
 
   test('tells a file that may be executed from one that may not', () => {
-    const before = tag();
+    const before = tags();
     checkout.git('update-index', '--chmod=+x', 'apps/server/src/api.ts');
-    expect(tag()).not.toBe(before);
+    expect(tags()).not.toBe(before);
+  });
+
+  test('keeps the other images of a stack beside it, under their own versions and by their own files', () => {
+    const before = tags('gateway');
+    expect(find('gateway').outputs).toEqual({
+      repository: 'ghcr.io/example/calculaud-gateway',
+      tags: expect.stringMatching(/^inputs-[0-9a-f]{40} 1$/),
+      image: '',
+    });
+    checkout.commit('change', { 'apps/server/src/api.ts': 'b' });
+    expect(tags('gateway')).toBe(before);
+    checkout.commit('change', { 'deploy/gateway/Dockerfile': 'b' });
+    expect(tags('gateway')).not.toBe(before);
+  });
+
+  test('never gives the version of such an image to other files', () => {
+    checkout.program('docker', `case "$*" in *:1\\ *) echo ${DIGEST} ;; *) exit 1 ;; esac`);
+    const { status, stderr, outputs } = find('gateway');
+    expect({ status, outputs }).toEqual({ status: 1, outputs: {} });
+    expect(stderr).toContain('calculaud-gateway:1 is there already');
+  });
+
+  test('refuses an image that nobody knows', () => {
+    expect(find('other').status).toBe(1);
+  });
+});
+
+describe('part-versions.sh', () => {
+  let base: string;
+  const check = (from = base) => checkout.run('part-versions.sh', { BASE: from });
+
+  beforeEach(() => {
+    checkout = new Checkout();
+    base = checkout.commit('before', {
+      'deploy/gateway/Dockerfile': 'a',
+      'deploy/pooler/Dockerfile': 'a',
+      [VERSIONS]: "const VERSIONS = { gateway: '1', pooler: '2', storage: '3' } as const;",
+    });
+  });
+
+  afterEach(() => {
+    checkout.remove();
+  });
+
+  test('asks for another version when the files of an image change', () => {
+    checkout.commit('change', { 'deploy/gateway/Dockerfile': 'b' });
+    const { status, stderr } = check();
+    expect(status).toBe(1);
+    expect(stderr.trim().split('\n')).toEqual([expect.stringContaining('raise the version of the gateway')]);
+  });
+
+  test('is content with one', () => {
+    checkout.commit('change', {
+      'deploy/gateway/Dockerfile': 'b',
+      [VERSIONS]: "const VERSIONS = { gateway: '2', pooler: '2', storage: '3' } as const;",
+    });
+    expect(check().status).toBe(0);
+  });
+
+  test('has nothing to say to other changes, or when there is nothing to compare with', () => {
+    checkout.commit('change', { 'apps/server/src/api.ts': 'b' });
+    expect(check().status).toBe(0);
+    checkout.commit('change', { 'deploy/gateway/Dockerfile': 'b' });
+    expect(check('').status).toBe(0);
   });
 });
 
@@ -81,27 +162,36 @@ describe('an image', () => {
     checkout.remove();
   });
 
-  describe('is built for a platform by push-image.sh', () => {
-    test('and pushed by its digest', () => {
-      checkout.program('npm');
-      expect(checkout.run('push-image.sh', { PLATFORM: 'linux/arm64', REPOSITORY }).calls).toEqual([
-        `npm run image -- --platform linux/arm64 --push ${REPOSITORY}`,
-      ]);
-    });
+  test('is built for a platform, and pushed by its digest, by push-image.sh', () => {
+    checkout.program('npm');
+    expect(
+      checkout.run('push-image.sh', { NAME: 'gateway', PLATFORM: 'linux/arm64', REPOSITORY }).calls,
+    ).toEqual([`npm run image -- gateway --platform linux/arm64 --push ${REPOSITORY}`]);
   });
 
   describe('is put together by publish-image.sh', () => {
     const publish = () =>
-      checkout.run('publish-image.sh', { REPOSITORY, TAG: 'inputs-1', DIGESTS: 'digests' });
+      checkout.run('publish-image.sh', { REPOSITORY, TAGS: 'inputs-1 2', BUILDS: 'builds' });
+
+    beforeEach(() => {
+      rmSync(join(checkout.path, 'builds'), { recursive: true, force: true });
+      checkout.write(`builds/app-ubuntu-24.04/digests/${'1'.repeat(64)}`, '');
+      checkout.write(`builds/app-ubuntu-24.04-arm/digests/${'2'.repeat(64)}`, '');
+      checkout.write('builds/app-ubuntu-24.04/sbom.cdx.json', '{}');
+      checkout.write('builds/app-ubuntu-24.04-arm/sbom.cdx.json', '{}');
+      registryHas(DIGEST);
+    });
 
     test('from those of all platforms, and from here on known by its digest', () => {
-      checkout.write(`digests/${'1'.repeat(64)}`, '');
-      checkout.write(`digests/${'2'.repeat(64)}`, '');
-      registryHas(DIGEST);
       const { status, outputs, calls } = publish();
-      expect({ status, outputs }).toEqual({ status: 0, outputs: { image: IMAGE, digest: DIGEST } });
+      const sbom = 'builds/app-ubuntu-24.04/sbom.cdx.json';
+      expect({ status, outputs }).toEqual({ status: 0, outputs: { image: IMAGE, digest: DIGEST, sbom } });
+      const [arm, amd] = [
+        `${REPOSITORY}@sha256:${'2'.repeat(64)}`,
+        `${REPOSITORY}@sha256:${'1'.repeat(64)}`,
+      ];
       expect(calls[0]).toBe(
-        `docker buildx imagetools create --tag ${REPOSITORY}:inputs-1 ${REPOSITORY}@sha256:${'1'.repeat(64)} ${REPOSITORY}@sha256:${'2'.repeat(64)}`,
+        `docker buildx imagetools create --tag ${REPOSITORY}:2 --tag ${REPOSITORY}:inputs-1 ${arm} ${amd}`,
       );
     });
 
@@ -113,11 +203,15 @@ describe('an image', () => {
     });
 
     test('not from anything but digests', () => {
-      checkout.write('digests/latest', '');
-      registryHas(DIGEST);
+      checkout.write('builds/app-ubuntu-24.04/digests/latest', '');
       const { status, calls } = publish();
       expect(status).not.toBe(0);
       expect(calls).toEqual([]);
+    });
+
+    test('not without its list of parts', () => {
+      rmSync(join(checkout.path, 'builds/app-ubuntu-24.04/sbom.cdx.json'));
+      expect(publish().status).not.toBe(0);
     });
   });
 
@@ -157,7 +251,7 @@ describe('an image', () => {
     test('by its signature and by its attestation, for this workflow of this repository on its main branch', () => {
       const { status, calls } = verify();
       expect(status).toBe(0);
-      const workflow = 'Example/calculaud/.github/workflows/release.yml';
+      const workflow = 'Example/calculaud/.github/workflows/image.yml';
       expect(calls).toEqual([
         `cosign verify ${IMAGE} --certificate-identity https://github.com/${workflow}@refs/heads/main --certificate-oidc-issuer https://token.actions.githubusercontent.com`,
         `gh attestation verify oci://${IMAGE} --repo Example/calculaud --signer-workflow ${workflow} --source-ref refs/heads/main --deny-self-hosted-runners`,
@@ -218,5 +312,28 @@ describe('an image', () => {
     const { status, calls } = checkout.run(script, { IMAGE: image, TAG: 'a', SBOM: 'a', CONFIGURATION: 'a' });
     expect(status).not.toBe(0);
     expect(calls).toEqual([]);
+  });
+});
+
+describe('the list of what goes into the image', () => {
+  const listed = readFileSync(new URL('image-paths', import.meta.url), 'utf8')
+    .trim()
+    .split('\n');
+
+  test('is that of the build', () => {
+    expect(listed.filter((path) => !path.startsWith(':')).toSorted()).toEqual(
+      [...IMAGES.app.paths].toSorted(),
+    );
+  });
+
+  test('is what the builder is shown', () => {
+    const shown = readFileSync(join(ROOT, '.dockerignore'), 'utf8').split('\n');
+    const named = shown.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
+    // The cache is no file of the repository, and a builder always sees what it is not shown.
+    expect(named.filter((path) => path !== '.npm-cache').toSorted()).toEqual(
+      listed.filter((path) => !path.startsWith(':') && path !== '.dockerignore').toSorted(),
+    );
+    expect(shown).toContain('**/*.test.ts');
+    expect(shown).toContain('**/testing');
   });
 });

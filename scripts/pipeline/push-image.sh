@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the image for PLATFORM and pushes it to REPOSITORY by its digest, without any name.
+# Builds the image NAME for PLATFORM and pushes it to REPOSITORY by its digest, without any name yet.
 set -eu
 cd "$(dirname "$0")/../.."
-npm run image -- --platform "$PLATFORM" --push "$REPOSITORY"
+npm run image -- "$NAME" --platform "$PLATFORM" --push "$REPOSITORY"

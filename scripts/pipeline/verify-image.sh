@@ -1,5 +1,5 @@
 #!/bin/sh
-# Was IMAGE built by the release workflow of this repository, on its main branch? Both proofs must hold.
+# Was IMAGE built by the image workflow of this repository, on its main branch? Both proofs must hold.
 # ATTESTATIONS=off leaves GitHub's own out, where they do not exist (docs/operations/ci.md).
 set -eu
 cd "$(dirname "$0")/../.."
@@ -15,5 +15,5 @@ if [ "${ATTESTATIONS:-on}" = off ]; then
   exit
 fi
 gh attestation verify "oci://$IMAGE" --repo "$GITHUB_REPOSITORY" \
-  --signer-workflow "$GITHUB_REPOSITORY/.github/workflows/release.yml" --source-ref refs/heads/main \
+  --signer-workflow "$(maker_of_images)" --source-ref refs/heads/main \
   --deny-self-hosted-runners

@@ -36,7 +36,8 @@ export class Checkout {
   private readonly programs = join(this.path, '.git', 'programs');
 
   constructor() {
-    this.git('init', '--quiet', '--initial-branch', 'main');
+    // Without the usual samples of hooks, which nobody needs and cost time.
+    this.git('init', '--quiet', '--initial-branch', 'main', '--template=');
     mkdirSync(this.programs);
     cpSync(SCRIPTS, join(this.path, 'scripts/pipeline'), {
       recursive: true,
