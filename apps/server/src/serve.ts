@@ -1,19 +1,18 @@
-import type { AddressInfo } from 'node:net';
-import type { FastifyInstance } from 'fastify';
 import type { Config } from '@calculaud/config/config';
 import { openDatabase } from '@calculaud/db/database';
 import { assertSchemaFits } from '@calculaud/db/schema-fit';
 import { buildApp } from './app.ts';
 import { followConfiguredRate } from './currencies/service.ts';
+import { prepareDataFolder } from './data-folder.ts';
 import { buildManagement } from './health/management.ts';
 import { createAuthenticator } from './identity/authenticate.ts';
+import { listen, managementPort, publicPort } from './listen.ts';
 import { Connections } from './platform/connections.ts';
 import { drain } from './platform/drain.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
 import { RequestCount } from './platform/request-count.ts';
 import type { Services } from './platform/services.ts';
 import { openStorage } from './platform/storage.ts';
-import { StartError } from './start-refusal.ts';
 
 export interface RunningServer {
   readonly services: Services;
@@ -32,6 +31,7 @@ const CLOSING_MS = 1500;
 
 /** Opens what the API works with, and answers on both ports. */
 export async function serve(config: Config, databaseUrl: string): Promise<RunningServer> {
+  prepareDataFolder(config);
   await assertSchemaFits(databaseUrl);
   const lifecycle = new Lifecycle();
   const db = openDatabase({
@@ -54,13 +54,8 @@ export async function serve(config: Config, databaseUrl: string): Promise<Runnin
   };
   try {
     await followConfiguredRate(services);
-    const managementUrl = await listen(
-      management,
-      config.management.host,
-      config.management.port,
-      'MANAGEMENT_PORT',
-    );
-    const url = await listen(app, config.http.host, config.http.port, 'PORT');
+    const managementUrl = await listen(management, managementPort(config));
+    const url = await listen(app, publicPort(config));
     lifecycle.markStarted();
     return {
       services,
@@ -76,37 +71,4 @@ export async function serve(config: Config, databaseUrl: string): Promise<Runnin
     await close();
     throw error;
   }
-}
-
-async function listen(app: FastifyInstance, host: string, port: number, variable: string): Promise<string> {
-  try {
-    await app.listen({ host, port });
-  } catch (error) {
-    if (
-      error instanceof Error &&
-      'code' in error &&
-      (error.code === 'EADDRINUSE' || error.code === 'EACCES' || error.code === 'EADDRNOTAVAIL')
-    ) {
-      if (error.code === 'EADDRNOTAVAIL') {
-        throw new StartError(
-          `No network interface of this machine has the address ${host}. Set HOST to one that it has.`,
-        );
-      }
-      const reason =
-        error.code === 'EADDRINUSE' ? 'is used by another program' : 'may not be used by this user';
-      throw new StartError(
-        `Port ${port} on ${host} ${reason}. Set ${variable} to another port${variable === 'PORT' ? '' : ' (0: any free one)'}.`,
-      );
-    }
-    throw error;
-  }
-  return urlOf(app.server.address());
-}
-
-function urlOf(address: AddressInfo | string | null): string {
-  if (address === null || typeof address === 'string') {
-    throw new Error('a TCP server has an address');
-  }
-  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  return `http://${host}:${address.port}`;
 }

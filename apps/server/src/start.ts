@@ -2,6 +2,7 @@ import { loadConfig } from '@calculaud/config/load';
 import { migrate } from '@calculaud/db/migrate';
 import { demonstrateOnFirstStart } from './demo/first-start.ts';
 import { startDatabase } from './embedded-database.ts';
+import { managementPort, publicPort, tryPorts } from './listen.ts';
 import { runUntilSignal } from './process.ts';
 import { serve } from './serve.ts';
 import { startWorker } from './work.ts';
@@ -10,6 +11,7 @@ import { startWorker } from './work.ts';
 await runUntilSignal(async () => {
   const begin = performance.now();
   const config = loadConfig();
+  await tryPorts(publicPort(config), managementPort(config));
   const database = await startDatabase(config, say);
   try {
     await migrate({ connectionString: database.ownerUrl, log: say, appliedBy: config.app.version });

@@ -54,6 +54,12 @@ test('a file in the place of the data folder is refused', async () => {
   expect(await refusalOf(join(file, 'below'))).toMatch(/is a file\. .*CALCULAUD_DATA/);
 });
 
+test('a place in which no folder can be made is refused, and not tried for ever', async () => {
+  expect(await refusalOf('/proc/calculaud/data')).toMatch(
+    /^The data folder \/proc\/calculaud\/data cannot be written: no folder can be made in \/proc.*CALCULAUD_DATA/,
+  );
+});
+
 test('a folder that is no cluster is left alone', async () => {
   const folder = dataFolder();
   mkdirSync(join(folder, 'postgres'));

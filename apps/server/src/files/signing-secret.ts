@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '@calculaud/config/config';
+import { makeDataFolder } from '@calculaud/embedded/folder';
 
 const known = new WeakMap<Config, string>();
 
@@ -15,7 +16,7 @@ export function signingSecretOf(config: Config): string {
 function keptSecret(dataDirectory: string): string {
   const path = join(dataDirectory, 'files.secret');
   if (!existsSync(path)) {
-    mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+    makeDataFolder(dataDirectory, 0o700);
     // Processes that start at the same time agree on the first one's secret, and never read half of it.
     const temporary = `${path}.${process.pid}`;
     writeFileSync(temporary, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flush: true });

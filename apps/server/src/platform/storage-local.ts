@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { makeFolder } from '@calculaud/embedded/folder';
 import type { ByteRange, ObjectStore } from './object-store.ts';
 
 /** Objects as files below a folder, each named by its key. */
@@ -17,7 +18,7 @@ export function localStorage(directory: string): ObjectStore {
     async put(key, content) {
       const path = pathOf(key);
       if (path === undefined) throw new Error(`The key ${key} leads out of the folder of files`);
-      const created = await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      const created = makeFolder(dirname(path), 0o700);
       const unfinished = unfinishedOf(path);
       try {
         await pipeline(content, createWriteStream(unfinished, { flags: 'wx', mode: 0o600, flush: true }));
@@ -49,7 +50,7 @@ export function localStorage(directory: string): ObjectStore {
     },
 
     async probe() {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      makeFolder(directory, 0o700);
       const path = join(directory, `.probe-${randomUUID()}`);
       await writeFile(path, 'x', { mode: 0o600 });
       await rm(path);
