@@ -41,4 +41,6 @@ export interface CommandGroup {
   readonly verb: string;
   readonly description: string;
   readonly commands: readonly CommandDescription[];
+  /** What the first word does by itself, where it does something. */
+  readonly own?: CommandDescription;
 }

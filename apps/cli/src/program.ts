@@ -3,14 +3,18 @@ import type { CommandDescription, CommandGroup } from './command.ts';
 import { configCommands } from './commands/config/group.ts';
 import { databaseCommands } from './commands/db/group.ts';
 import { demoCommands } from './commands/demo/group.ts';
+import { deployCommands } from './commands/deploy/group.ts';
 import { initCommand } from './commands/init/command.ts';
 import { journeyCommand } from './commands/journey/command.ts';
+import { planCommand } from './commands/plan/command.ts';
 import { probeCommand } from './commands/probe/command.ts';
 import { renderCommand } from './commands/render/command.ts';
+import { rollbackCommand } from './commands/rollback/command.ts';
 import { tokenCommands } from './commands/token/group.ts';
 
 export const groups: readonly CommandGroup[] = [
   configCommands,
+  deployCommands,
   databaseCommands,
   tokenCommands,
   demoCommands,
@@ -18,6 +22,8 @@ export const groups: readonly CommandGroup[] = [
 
 /** Commands of one word, without a group around them: `commands/<word>/<word>.ts`. */
 export const singles: readonly CommandDescription[] = [
+  planCommand,
+  rollbackCommand,
   initCommand,
   journeyCommand,
   probeCommand,
@@ -39,8 +45,8 @@ export function buildProgram(version: string, output: Output, act: Act): Command
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError()
     .exitOverride();
-  for (const { verb, description, commands } of groups) {
-    const group = program.command(verb).description(description);
+  for (const { verb, description, commands, own } of groups) {
+    const group = own ? add(program, own, act) : program.command(verb).description(description);
     for (const command of commands) add(group, command, act);
   }
   for (const command of singles) add(program, command, act);
@@ -52,7 +58,7 @@ interface Output {
   readonly writeErr: (text: string) => void;
 }
 
-function add(parent: Command, description: CommandDescription, act: Act): void {
+function add(parent: Command, description: CommandDescription, act: Act): Command {
   const command = parent
     .command(description.usage)
     .description(description.description)
@@ -62,6 +68,7 @@ function add(parent: Command, description: CommandDescription, act: Act): void {
     const option = new Option(flags, text).makeOptionMandatory(required);
     command.addOption(choices ? option.choices(choices) : option);
   }
+  return command;
 }
 
 function examples({ examples: lines }: CommandDescription): string {

@@ -33,7 +33,6 @@ export interface ComposeService {
   readonly healthcheck?: ComposeHealthCheck;
   readonly stop_grace_period: string;
   readonly stop_signal?: string;
-  readonly ulimits?: { readonly nofile: { readonly soft: number; readonly hard: number } };
   readonly logging: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
   readonly deploy: ComposeDeploy;
 }

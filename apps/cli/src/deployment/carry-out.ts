@@ -1,0 +1,175 @@
+import type { Cluster } from '../host/cluster.ts';
+import { addedP99 } from '../journey/probe-events.ts';
+import { otherColour, type ReleaseState } from '../stack/release-state.ts';
+import { CliError } from '../ui/cli-error.ts';
+import { EXIT } from '../ui/exit-codes.ts';
+import type { Terminal } from '../ui/terminal.ts';
+import { type Action, type Step, stepSchema } from './action.ts';
+import { nextToApply, nextToUndo, type Plan, type PlanStep } from './journal.ts';
+import { finishJournal, loadPlan, markStep, turnToUndo } from './journal-store.ts';
+import { jsonSchema, type Json } from './json.ts';
+import type { Lease } from './lease.ts';
+import type { LedgerEntry } from './ledger.ts';
+import { ProbeToken, TrafficProbe } from './observers.ts';
+import { movesTraffic, perform, type Work } from './perform.ts';
+import { releaseOf } from './release-store.ts';
+
+export interface Outcome {
+  readonly entry: LedgerEntry;
+  /** Why it was undone. */
+  readonly reason: string | null;
+}
+
+/**
+ * Carries the journal's plan out from where it stands, forwards or back, whoever began it. When a step fails everything
+ * that was done is undone, the last step first.
+ */
+export async function carryOut(lease: Lease, cluster: Cluster, terminal: Terminal): Promise<Outcome> {
+  const { journal } = lease.record();
+  if (!journal) throw new Error('there is no plan to carry out');
+  const plan = await loadPlan(lease.register, journal);
+  const work: Work = {
+    cluster,
+    token: new ProbeToken(cluster, `deployment ${plan.id}`),
+    say: (text) => terminal.say(`  ${text}`),
+    release: () => releaseOf(lease.record()),
+    traffic: undefined,
+  };
+  const figures: Record<string, Json> = {};
+  try {
+    if (journal.direction === 'apply') await apply(lease, plan, work, terminal, figures);
+    const turned = lease.record().journal;
+    if (turned?.direction === 'undo') await undo(lease, plan, work, terminal);
+  } finally {
+    Object.assign(figures, await endTraffic(work, terminal));
+    await work.token.revoke(work.release().active).catch((error: unknown) => {
+      terminal.say(`The token of the probes could not be revoked; it expires by itself: ${String(error)}`);
+    });
+  }
+  const reason = lease.record().journal?.reason ?? null;
+  const entry = await finishJournal(lease, {
+    outcome: reason === null ? 'done' : 'rolled back',
+    figures,
+  });
+  return { entry, reason };
+}
+
+async function apply(
+  lease: Lease,
+  plan: Plan,
+  work: Work,
+  terminal: Terminal,
+  figures: Record<string, Json>,
+): Promise<void> {
+  for (;;) {
+    const step = nextToApply(journalOf(lease), plan);
+    if (!step) return;
+    const { action, release } = stepSchema.parse(step.data);
+    await begin(lease, step, terminal, plan);
+    try {
+      await startTraffic(action, work);
+      const detail = await lease.guard(async (signal) => perform(action, work, signal));
+      await markStep(lease, step.id, 'done', { detail, ...(release && { release }) });
+      if (action.kind === 'switch') figures['switch'] = detail;
+      terminal.emit('step_done', { step: step.id, kind: step.kind, detail });
+      if (action.kind === 'switch') work.traffic?.mark('after');
+    } catch (error) {
+      if (isAboutTheLease(error)) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      terminal.say(terminal.paint.red(`✗ ${step.title}`));
+      terminal.say(reason);
+      terminal.emit('step_failed', { step: step.id, kind: step.kind, reason });
+      await markStep(lease, step.id, 'failed', { detail: reason });
+      await turnToUndo(lease, reason);
+      return;
+    }
+  }
+}
+
+async function undo(lease: Lease, plan: Plan, work: Work, terminal: Terminal): Promise<void> {
+  terminal.say('Going back to what was before …');
+  work.traffic?.mark('undo');
+  for (;;) {
+    const step = nextToUndo(journalOf(lease), plan);
+    if (!step) return;
+    const back = step.undo === undefined ? undefined : stepSchema.parse(step.undo);
+    try {
+      if (back) {
+        terminal.say(`↶ ${step.title}`);
+        terminal.emit('step_undoing', { step: step.id, kind: step.kind });
+        await lease.guard(async (signal) => perform(back.action, work, signal));
+      }
+      await markStep(lease, step.id, 'undone', back?.release ? { release: back.release } : {});
+    } catch (error) {
+      if (isAboutTheLease(error)) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new CliError(
+        `Step ${step.id} (${step.title}) could not be undone: ${reason}`,
+        'Mend what stands in the way (`calculaud status`), then run `calculaud deploy abort` again.',
+        EXIT.notRolledBack,
+        { cause: error },
+      );
+    }
+  }
+}
+
+async function begin(lease: Lease, step: PlanStep, terminal: Terminal, { steps }: Plan): Promise<void> {
+  await markStep(lease, step.id, 'begun');
+  terminal.say(`${terminal.paint.dim(`[${step.id}/${steps.length}]`)} ${step.title}`);
+  terminal.emit('step_begun', { step: step.id, of: steps.length, kind: step.kind, title: step.title });
+}
+
+/** What users would see is measured from before the first step that moves them. */
+async function startTraffic(action: Action, work: Work): Promise<void> {
+  const release = work.release();
+  const { active } = release;
+  const running = release[active];
+  if (work.traffic || !running) return;
+  if (!movesTraffic(action) && !replaces(action, release)) return;
+  work.traffic = await TrafficProbe.start(work.cluster, running.image, await work.token.of(active));
+}
+
+/** Containers that answer users are replaced. */
+function replaces(action: Action, now: ReleaseState): boolean {
+  return action.kind === 'release' && action.state[now.active]?.image !== now[now.active]?.image;
+}
+
+async function endTraffic(work: Work, terminal: Terminal): Promise<Record<string, Json>> {
+  const summary = await work.traffic?.end();
+  if (!summary) return {};
+  const { sent, failed, phases, writes, uploads, failures } = summary;
+  const words = `${sent} requests of the prober, ${failed} failed; writes: ${writes.lost} lost, ${writes.doubled} doubled`;
+  const bad = failed + writes.lost + writes.doubled > 0;
+  terminal.say(bad ? terminal.paint.red(words) : words);
+  for (const { at_ms, request, what } of failures.slice(0, 5))
+    terminal.say(`  ${at_ms} ms: ${request} ${what}`);
+  const traffic = {
+    sent,
+    failed,
+    phases,
+    writes,
+    uploads,
+    added_p99_ms: addedP99(summary),
+    failures: failures.slice(0, 10),
+  };
+  terminal.emit('traffic', traffic);
+  return { traffic: jsonSchema.parse(traffic) };
+}
+
+function journalOf(lease: Lease) {
+  const { journal } = lease.record();
+  if (!journal) throw new Error('the journal is gone while it is carried out');
+  return journal;
+}
+
+/** Whoever lost the lease may not write any more; whoever has it now goes on. */
+function isAboutTheLease(error: unknown): boolean {
+  return error instanceof CliError && (error.exitCode === EXIT.locked || error.exitCode === EXIT.interrupted);
+}
+
+/** The colour to fall back on is kept; it says so. */
+export function keptVersion(release: ReleaseState): string | null {
+  return release[otherColour(release.active)]?.image ?? null;
+}
+
+export type { Step };

@@ -1,0 +1,246 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Cluster } from '../host/cluster.ts';
+import { DockerCommandError } from '../host/docker-command.ts';
+import type { GatewayControl } from '../host/gateway-control.ts';
+import { apiService, backendName, GATEWAY, SERVICES, stackName } from '../stack/names.ts';
+import { renderJob } from '../stack/job.ts';
+import { currentGatewayConfig, renderStack } from '../stack/render.ts';
+import type { Colour, ReleaseState } from '../stack/release-state.ts';
+import { labelled } from '../stack/spec-label.ts';
+import type { Action } from './action.ts';
+import { DeploymentFailure } from './failure.ts';
+import type { Json } from './json.ts';
+import type { ProbeToken, TrafficProbe } from './observers.ts';
+import { settle } from './settle.ts';
+import { watch } from './watch.ts';
+
+/** What the steps of one deployment share while it is carried out. */
+export interface Work {
+  readonly cluster: Cluster;
+  readonly token: ProbeToken;
+  readonly say: (text: string) => void;
+  /** The state that ran when this step began. */
+  readonly release: () => ReleaseState;
+  traffic: TrafficProbe | undefined;
+}
+
+const MIGRATION_MS = 3_600_000;
+const READY_MS = 40_000;
+/** The gates before the switch: enough pairs and journeys for a verdict come in 15 to 20 s. */
+const GATE_LEAST_MS = 0;
+const GATE_MOST_MS = 55_000;
+
+/** Does what a step says; every one of them may be done again from its start. Resolves with what the journal keeps of it. */
+export async function perform(action: Action, work: Work, signal: AbortSignal): Promise<Json> {
+  const { cluster, say } = work;
+  switch (action.kind) {
+    case 'release': {
+      const since = new Date();
+      const document = labelled(renderStack(cluster.config, action.state));
+      await cluster.deploy(document, signal);
+      await settle(cluster, document, { signal, say, since });
+      return null;
+    }
+    case 'migrate':
+      return migrate(work, action, signal);
+    case 'reload': {
+      const { content } = currentGatewayConfig(cluster.config);
+      await withGateway(cluster, signal, async (gateway) => gateway.reload(content));
+      return null;
+    }
+    case 'smoke': {
+      await withGateway(cluster, signal, async (gateway) =>
+        ready(cluster, gateway, action.colour, replicasOf(work, action.colour), signal),
+      );
+      const token = await work.token.of(action.colour);
+      return smoke(cluster, { ...action, token });
+    }
+    case 'gate': {
+      const token = await work.token.of(action.old);
+      return withGateway(cluster, signal, async (gateway) => {
+        const { reasons } = await watch(
+          cluster,
+          gateway,
+          {
+            ...action,
+            token,
+            wanted: replicasOf(work, action.new),
+            traffic: false,
+            leastMs: GATE_LEAST_MS,
+            mostMs: GATE_MOST_MS,
+          },
+          signal,
+        );
+        return { passed: reasons.map(({ check, words }) => `${check}: ${words}`) };
+      });
+    }
+    case 'switch':
+      work.traffic?.mark('switch');
+      return withGateway(cluster, signal, async (gateway) => {
+        await ready(cluster, gateway, action.to, 1, signal);
+        signal.throwIfAborted();
+        const { ms } = await gateway.switchTo(action.to);
+        return { switch_ms: Math.round(ms * 10) / 10 };
+      });
+    case 'clear-canary':
+      return withGateway(cluster, signal, async (gateway) => {
+        await gateway.clear();
+        return null;
+      });
+    case 'canary':
+    case 'watch': {
+      const token = await work.token.of(action.new);
+      return withGateway(cluster, signal, async (gateway) => {
+        if (action.kind === 'canary') {
+          work.traffic?.mark(`canary ${action.percent} %`);
+          await gateway.setCanary(action.percent, action.new);
+        }
+        const { reasons } = await watch(
+          cluster,
+          gateway,
+          {
+            ...action,
+            token,
+            wanted: replicasOf(work, action.new),
+            traffic: true,
+            leastMs: action.ms,
+            mostMs: action.ms * 2 + 30_000,
+          },
+          signal,
+        );
+        return { passed: reasons.map(({ check, words }) => `${check}: ${words}`) };
+      });
+    }
+  }
+}
+
+/** What is measured while traffic moves begins before the first step that moves it. */
+export function movesTraffic({ kind }: Action): boolean {
+  return kind === 'switch' || kind === 'canary' || kind === 'watch';
+}
+
+function replicasOf({ release }: Work, colour: Colour): number {
+  return release()[colour]?.replicas ?? 1;
+}
+
+export async function withGateway<T>(
+  cluster: Cluster,
+  signal: AbortSignal,
+  work: (gateway: GatewayControl) => Promise<T>,
+): Promise<T> {
+  const gateway = await cluster.gateway(signal);
+  try {
+    return await work(gateway);
+  } finally {
+    await gateway.close();
+  }
+}
+
+/** The gateway itself must find the containers ready: it is the one that sends them users. */
+async function ready(
+  cluster: Cluster,
+  gateway: GatewayControl,
+  colour: Colour,
+  wanted: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = performance.now() + READY_MS;
+  for (;;) {
+    const servers = await gateway.serverCounters(colour);
+    const up = servers.filter(({ status }) => status.startsWith('UP')).length;
+    if (up >= wanted) return;
+    if (performance.now() > deadline) {
+      const [task] = await cluster.tasks(apiService(colour));
+      throw new DeploymentFailure({
+        waitedFor: `${wanted} ready in ${backendName(colour)}`,
+        came: `${up} are: ${servers.map(({ name, status, check }) => `${name} ${status} ${check}`).join(', ') || 'the gateway knows no address'}`,
+        instance: task?.ID,
+        lastLines: task ? await cluster.lastWords(task.ID) : [],
+      });
+    }
+    await pause(200, undefined, { signal });
+  }
+}
+
+async function smoke(
+  cluster: Cluster,
+  { colour, tools, token }: { colour: Colour; tools: string; token: string },
+): Promise<Json> {
+  const program = await cluster.beside(tools, [
+    'journey',
+    '--url',
+    `http://${SERVICES.gateway}:${GATEWAY.ports[colour]}`,
+  ]);
+  program.stdin.end(`${JSON.stringify({ token })}\n`);
+  program.stdout.resume();
+  const { exitCode, lastLines } = await program.ended;
+  if (exitCode === 0) return null;
+  throw new DeploymentFailure({
+    waitedFor: `a journey through ${colour}`,
+    came: `it ended with ${exitCode ?? 'a signal'}`,
+    lastLines,
+  });
+}
+
+/** As a Swarm job, which alone can have the owner's secret. One that a killed command left is taken away first. */
+async function migrate(
+  { cluster, release, say }: Work,
+  { image, phase }: Extract<Action, { kind: 'migrate' }>,
+  signal: AbortSignal,
+): Promise<Json> {
+  const name = `migrate-${phase}`;
+  const command = ['calculaud', 'db', 'migrate', '--phase', phase];
+  const lines = await runJob(cluster, { release: release(), name, image, command, signal });
+  for (const line of lines) say(`  ${line}`);
+  return { applied: lines.filter((line) => line.startsWith('+')) };
+}
+
+interface JobRun {
+  readonly release: ReleaseState;
+  readonly name: string;
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly signal: AbortSignal;
+  /** Exit codes other than 0 that are an answer, too. */
+  readonly accepted?: readonly number[];
+}
+
+/** A program of an image with the owner's access to the database, to its end; the lines that it wrote. */
+export async function runJob(
+  cluster: Cluster,
+  { release, name, image, command, signal, accepted = [] }: JobRun,
+): Promise<readonly string[]> {
+  const { api, command: docker } = cluster.manager;
+  const service = `${stackName(cluster.config)}-${name}`;
+  const remove = async () => docker.run(['service', 'rm', service]).catch(ignoreMissing);
+  await remove();
+  try {
+    await docker.run(renderJob(cluster.config, release, { name, image, command }), { signal });
+    const deadline = performance.now() + MIGRATION_MS;
+    for (;;) {
+      const [task] = await api.tasks({ service: [service] });
+      const state = task?.Status.State ?? 'new';
+      const exitCode = task?.Status.ContainerStatus?.ExitCode ?? 0;
+      if (task && (state === 'complete' || (state === 'failed' && accepted.includes(exitCode)))) {
+        const { stdout, stderr } = await docker.run(['service', 'logs', '--raw', task.ID], { signal });
+        return `${stdout}${stderr}`.split('\n').filter(Boolean);
+      }
+      if (task && (state === 'failed' || state === 'rejected' || performance.now() > deadline)) {
+        throw new DeploymentFailure({
+          waitedFor: command.join(' '),
+          came: `${state}: ${task.Status.Err ?? task.Status.Message ?? ''} (exit ${exitCode})`,
+          instance: task.ID,
+          lastLines: await cluster.lastWords(task.ID),
+        });
+      }
+      await pause(250, undefined, { signal });
+    }
+  } finally {
+    await remove();
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (error instanceof DockerCommandError && /not found/.test(error.message)) return;
+  throw error;
+}
