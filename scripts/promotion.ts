@@ -105,7 +105,7 @@ function deploymentFaults(
   return [
     ...more.map(([other]) => `${other} deploys to ${environment}, too`),
     ...(job.environment === environment ? [] : [`${id} deploys outside the environment ${environment}`]),
-    ...(job.concurrency?.group === environment ? [] : [`${id} may run twice at once`]),
+    ...(job.concurrency?.group.startsWith(environment) ? [] : [`${id} has no group of its environment`]),
     ...found
       .filter((origin) => !allowed.includes(origin))
       .map((origin) => `${environment} gets its image from ${origin}`),

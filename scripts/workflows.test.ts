@@ -79,7 +79,7 @@ describe('the way to production', () => {
     ['no approval', 'release.yml', '      name: production\n', '      name: staging\n'],
     ['nobody looks for the approval', 'release.yml', 'GUARDED: production', 'GUARDED: staging'],
     ['it does not wait for that', 'release.yml', 'needs: [staging, release]', 'needs: [staging]'],
-    ['two deployments at once', 'release.yml', 'group: production', 'group: production-${{ github.sha }}'],
+    ['two deployments at once', 'release.yml', 'group: production', 'group: deployment-${{ github.sha }}'],
     ['an image that nobody verified', 'release.yml', 'verify-image.sh', 'fresh.sh'],
   ])('is refused: %s', (_what, name, from, to) => {
     expect(file(name).text).toContain(from);

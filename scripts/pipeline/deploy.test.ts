@@ -17,7 +17,9 @@ afterEach(() => {
 });
 
 describe('deploy.sh', () => {
-  const deploy = () => checkout.run('deploy.sh staging', { IMAGE, CONFIGURATION });
+  const deploy = (more: Record<string, string> = {}) =>
+    checkout.run('deploy.sh staging', { IMAGE, CONFIGURATION, ...more });
+  const journey = { CALCULAUD_API_TOKEN: 'a token', URL: 'https://staging.example.org' };
 
   beforeEach(() => {
     const commit = checkout.commit('change', { '.release-please-manifest.json': '{ ".": "1.0.0" }' });
@@ -26,11 +28,11 @@ describe('deploy.sh', () => {
   });
 
   test('deploys the image, sees it work, and hands it on', () => {
-    const { status, calls, outputs } = deploy();
+    const { status, calls, outputs } = deploy(journey);
     expect(status).toBe(0);
     expect(calls.filter((call) => call.startsWith('npx'))).toEqual([
       `npx calculaud deploy --to staging --image ${IMAGE} --yes --json`,
-      'npx calculaud journey --to staging --json',
+      'npx calculaud journey --url https://staging.example.org --json',
     ]);
     expect(outputs['image']).toBe(IMAGE);
     expect(readFileSync(join(checkout.path, 'calculaud.staging.yml'), 'utf8')).toBe(`${CONFIGURATION}\n`);
@@ -41,9 +43,32 @@ describe('deploy.sh', () => {
     ['the journey fails', 'case $2 in journey) exit 1 ;; esac', 1],
   ])('hands nothing on when %s', (_what, npx, expected) => {
     checkout.program('npx', npx);
-    const { status, outputs } = deploy();
+    const { status, outputs } = deploy(journey);
     expect(status).toBe(expected);
     expect(outputs).not.toHaveProperty('image');
+  });
+
+  test('waits for another deployment to end', () => {
+    const third = `n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; [ $n -ge 2 ] || exit 6`;
+    checkout.program('npx', third);
+    const { status, calls, outputs } = deploy({ LOCK_PAUSE: '0' });
+    expect(status).toBe(0);
+    expect(calls.filter((call) => call.startsWith('npx calculaud deploy'))).toHaveLength(3);
+    expect(outputs['image']).toBe(IMAGE);
+  });
+
+  test('gives up when it does not', () => {
+    checkout.program('npx', 'exit 6');
+    const { status, outputs } = deploy({ LOCK_PAUSE: '0' });
+    expect(status).toBe(6);
+    expect(outputs).not.toHaveProperty('image');
+  });
+
+  test('leaves the journey to the deployment where it has no token for one', () => {
+    const { status, calls, outputs } = deploy();
+    expect(status).toBe(0);
+    expect(calls.join('\n')).not.toContain('journey');
+    expect(outputs['image']).toBe(IMAGE);
   });
 
   test('deploys nothing when the main branch has moved on', () => {

@@ -186,10 +186,7 @@ describe('an image', () => {
       const { status, outputs, calls } = publish();
       const sbom = 'builds/app-ubuntu-24.04/sbom.cdx.json';
       expect({ status, outputs }).toEqual({ status: 0, outputs: { image: IMAGE, digest: DIGEST, sbom } });
-      const [arm, amd] = [
-        `${REPOSITORY}@sha256:${'2'.repeat(64)}`,
-        `${REPOSITORY}@sha256:${'1'.repeat(64)}`,
-      ];
+      const [arm, amd] = [`${REPOSITORY}@sha256:${'2'.repeat(64)}`, `${REPOSITORY}@sha256:${'1'.repeat(64)}`];
       expect(calls[0]).toBe(
         `docker buildx imagetools create --tag ${REPOSITORY}:2 --tag ${REPOSITORY}:inputs-1 ${arm} ${amd}`,
       );

@@ -24,7 +24,10 @@ describe('succeeded.sh', () => {
 });
 
 describe('title.sh', () => {
-  const title = (text: string) => checkout.run('title.sh', { TITLE: text });
+  const title = (text: string) => {
+    checkout.program('gh', `cat <<'END'\n${text}\nEND`);
+    return checkout.run('title.sh', { NUMBER: '7' });
+  };
 
   test.each([
     'feat: purposes can be merged',
@@ -44,6 +47,14 @@ describe('title.sh', () => {
       expect(stderr).toContain('<type>: <what changes for whom>');
     },
   );
+
+  test('asks for it as it is now', () => {
+    expect(title('feat: purposes can be merged').calls).toEqual([
+      'gh pr view 7 --repo Example/calculaud --json title --jq .title',
+    ]);
+    checkout.program('gh', 'exit 1');
+    expect(checkout.run('title.sh', { NUMBER: '7' }).status).not.toBe(0);
+  });
 });
 
 describe('guarded.sh', () => {
