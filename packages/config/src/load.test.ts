@@ -219,6 +219,8 @@ describe('a wrong configuration', () => {
     [{ BYPASS_AUTH: '1', HOST: '0.0.0.0' }, 'BYPASS_AUTH'],
     [{ BYPASS_AUTH: '1', ENVIRONMENT: 'Production' }, 'BYPASS_AUTH'],
     [{ AUTH_JWKS_URL: 'https://idp/keys' }, 'AUTH_ISSUER'],
+    [{ BYPASS_AUTH: '1', ENVIRONMENT: 'staging' }, 'BYPASS_AUTH'],
+    [{ BYPASS_AUTH: '1', ENVIRONMENT: 'developers' }, 'BYPASS_AUTH'],
     [{ AUTH_ISSUER: 'https://idp' }, 'AUTH_JWKS_URL'],
     [{ AUTH_JWKS_URL: 'http://idp/keys', AUTH_ISSUER: 'idp', ENVIRONMENT: 'production' }, 'AUTH_JWKS_URL'],
     [{ AUTH_TOKEN_ENDPOINT_URL: 'http://idp/token', ENVIRONMENT: 'prod' }, 'AUTH_TOKEN_ENDPOINT_URL'],
@@ -246,9 +248,12 @@ describe('a wrong configuration', () => {
 });
 
 describe('settings that belong together', () => {
-  test('BYPASS_AUTH works on loopback outside production', () => {
-    expect(loadConfig({ BYPASS_AUTH: 'true', HOST: '::1' }).auth.bypass).toBe(true);
-  });
+  test.each(['development', 'Dev', 'test', 'testing', 'local'])(
+    'BYPASS_AUTH works on loopback in %s',
+    (name) => {
+      expect(loadConfig({ BYPASS_AUTH: 'true', HOST: '::1', ENVIRONMENT: name }).auth.bypass).toBe(true);
+    },
+  );
 
   test('production hides the documents and answers listed origins only', () => {
     const production = loadConfig({ ENVIRONMENT: 'production' });

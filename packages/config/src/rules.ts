@@ -1,5 +1,5 @@
 import type { Problem } from './problem.ts';
-import { isProduction } from './production.ts';
+import { isLocal, isProduction } from './production.ts';
 import type { EffectiveSettings } from './defaults.ts';
 import { isLoopback } from './loopback.ts';
 
@@ -11,8 +11,12 @@ export function contradictions(settings: EffectiveSettings): Problem[] {
     problems.push({ name, problem, expected });
   };
 
-  if (settings.BYPASS_AUTH && production) {
-    refuse('BYPASS_AUTH', 'would let everybody in as an administrator of a production system', 'false');
+  if (settings.BYPASS_AUTH && !isLocal(settings.ENVIRONMENT)) {
+    refuse(
+      'BYPASS_AUTH',
+      `would let everybody in as an administrator where ENVIRONMENT is ${settings.ENVIRONMENT}`,
+      'false, or ENVIRONMENT=development, test or local',
+    );
   }
   if (settings.BYPASS_AUTH && !isLoopback(settings.HOST)) {
     refuse(

@@ -116,7 +116,8 @@ export const schema = z.object({
   }),
 
   BYPASS_AUTH: boolean.default(false).register(about, {
-    description: 'Everybody is a local administrator; on loopback outside production only',
+    description:
+      'Everybody is a local administrator; on loopback only, and where ENVIRONMENT is development, test or local',
     v1: true,
   }),
   AUTH_JWKS_URL: webUrl
