@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -218,9 +219,9 @@ describe('a wrong configuration', () => {
   test.each([
     [{ BYPASS_AUTH: '1', HOST: '0.0.0.0' }, 'BYPASS_AUTH'],
     [{ BYPASS_AUTH: '1', ENVIRONMENT: 'Production' }, 'BYPASS_AUTH'],
-    [{ AUTH_JWKS_URL: 'https://idp/keys' }, 'AUTH_ISSUER'],
     [{ BYPASS_AUTH: '1', ENVIRONMENT: 'staging' }, 'BYPASS_AUTH'],
     [{ BYPASS_AUTH: '1', ENVIRONMENT: 'developers' }, 'BYPASS_AUTH'],
+    [{ AUTH_JWKS_URL: 'https://idp/keys' }, 'AUTH_ISSUER'],
     [{ AUTH_ISSUER: 'https://idp' }, 'AUTH_JWKS_URL'],
     [{ AUTH_JWKS_URL: 'http://idp/keys', AUTH_ISSUER: 'idp', ENVIRONMENT: 'production' }, 'AUTH_JWKS_URL'],
     [{ AUTH_TOKEN_ENDPOINT_URL: 'http://idp/token', ENVIRONMENT: 'prod' }, 'AUTH_TOKEN_ENDPOINT_URL'],
@@ -373,25 +374,46 @@ describe('an explanation', () => {
 });
 
 describe('the system', () => {
-  test('is the environment, then a .env file in the working folder', async () => {
-    file('.env', 'APP_NAME="From the file"\nexport VERSION=from-the-file\nPORT=1\n');
-    const { execFileSync } = await import('node:child_process');
+  /** What a program prints that is started in the folder. */
+  function printed(statements: string, environment: Record<string, string> = {}): unknown {
     const program = `
-      import { explainConfig } from ${JSON.stringify(join(import.meta.dirname, 'load.ts'))};
-      const wanted = ['APP_NAME', 'VERSION', 'PORT'];
-      const settings = explainConfig().settings.filter(({ name }) => wanted.includes(name));
-      console.log(JSON.stringify(settings.map(({ name, value, origin }) => [name, value, origin])));
+      import { explainConfig, loadConfig } from ${JSON.stringify(join(import.meta.dirname, 'load.ts'))};
+      ${statements}
     `;
     const tsx = resolve(import.meta.dirname, '../../../node_modules/tsx/dist/cli.mjs');
     const output = execFileSync(process.execPath, [tsx, '--input-type=module', '--eval', program], {
       cwd: folder,
-      env: { PATH: process.env['PATH'], PORT: '2' },
+      env: { PATH: process.env['PATH'], ...environment },
       encoding: 'utf8',
     });
-    expect(JSON.parse(output)).toEqual([
+    return JSON.parse(output);
+  }
+
+  test('is the environment, then a .env file in the working folder', () => {
+    file('.env', 'APP_NAME="From the file"\nexport VERSION=from-the-file\nPORT=1\n');
+    const settings = printed(
+      `const wanted = ['APP_NAME', 'VERSION', 'PORT'];
+      const settings = explainConfig().settings.filter(({ name }) => wanted.includes(name));
+      console.log(JSON.stringify(settings.map(({ name, value, origin }) => [name, value, origin])));`,
+      { PORT: '2' },
+    );
+    expect(settings).toEqual([
       ['APP_NAME', 'From the file', '.env'],
       ['VERSION', 'from-the-file', '.env'],
       ['PORT', '2', 'environment'],
+    ]);
+  });
+
+  test('says in words that its .env file cannot be read', () => {
+    // What a mount of a file that does not exist leaves behind.
+    mkdirSync(join(folder, '.env'));
+    const said = printed(`
+      try { loadConfig(); } catch (error) { console.log(JSON.stringify([error.name, error.message])); }`);
+    expect(said).toEqual([
+      'ConfigError',
+      expect.stringMatching(
+        /^ {2}\.env cannot be read \(EISDIR.*\); expected: a readable file, or none, at /m,
+      ),
     ]);
   });
 });

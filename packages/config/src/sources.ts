@@ -12,6 +12,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 interface Source {
   readonly name: string;
   readonly variables: Environment;
+  /** What is wrong with the place itself. */
+  readonly problem?: Problem;
 }
 
 /** The text of a setting and where it was found. */
@@ -31,7 +33,13 @@ function dotEnv(path: string): readonly Source[] {
     content = readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    const problem = {
+      name: '.env',
+      problem: `cannot be read (${reason})`,
+      expected: `a readable file, or none, at ${path}`,
+    };
+    return [{ name: '.env', variables: {}, problem }];
   }
   return [{ name: '.env', variables: parseEnv(content) }];
 }
@@ -46,7 +54,11 @@ export function find(sources: readonly Source[]): {
   problems: readonly Problem[];
 } {
   const found = new Map<SettingName, Found>();
-  const problems: Problem[] = [...unknownNames(sources), ...uncheckedCertificates(sources)];
+  const problems: Problem[] = [
+    ...sources.flatMap(({ problem }) => problem ?? []),
+    ...unknownNames(sources),
+    ...uncheckedCertificates(sources),
+  ];
   for (const name of settingNames) {
     const direct = lookUp(name, sources);
     const file = aboutSetting(name).secret && lookUp(`${name}_FILE`, sources);
