@@ -1,6 +1,19 @@
 import { createInterface } from 'node:readline';
 
-/** What comes on standard input, line by line; leaving the loop lets go of it. */
-export function linesOfStandardInput(): AsyncIterable<string> {
-  return createInterface({ input: process.stdin });
+/** Standard input, line by line. */
+export interface StandardInput {
+  readonly lines: AsyncIterator<string>;
+  /** Lets go of it; a program whose input stays open would not end. */
+  readonly close: () => void;
+}
+
+export function standardInput(): StandardInput {
+  const reader = createInterface({ input: process.stdin });
+  return {
+    lines: reader[Symbol.asyncIterator](),
+    close: () => {
+      reader.close();
+      process.stdin.destroy();
+    },
+  };
 }

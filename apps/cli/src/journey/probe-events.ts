@@ -46,6 +46,8 @@ const writes = z.object({
   lost: z.int(),
   /** There more than once. */
   doubled: z.int(),
+  /** False: the system could not be asked at the end, so nobody knows. */
+  verified: z.boolean(),
 });
 
 const summary = z.object({

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Run } from '../../command.ts';
 import { HttpClient } from '../../host/http-client.ts';
-import { linesOfStandardInput } from '../../host/standard-input.ts';
+import { type StandardInput, standardInput } from '../../host/standard-input.ts';
 import { runJourney } from '../../journey/journey.ts';
 import { inWords, type StepResult } from '../../journey/journey-events.ts';
 import { tokenFrom } from '../../journey/token.ts';
@@ -26,8 +26,8 @@ const TIMEOUT_MS = 15_000;
 export const run: Run = async ({ terminal, config, options: typed }) => {
   const { url, connect, ca, rounds, pause: pauseMs } = asRefusal(options, typed);
   const { client, http } = config();
-  let input: AsyncIterator<string> | undefined;
-  const lines = () => (input ??= linesOfStandardInput()[Symbol.asyncIterator]());
+  let input: StandardInput | undefined;
+  const lines = () => (input ??= standardInput()).lines;
   const token = await tokenFrom(client.token, lines);
 
   const interruption = new AbortController();
@@ -61,7 +61,7 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
     await sender.close();
-    await input?.return?.();
+    input?.close();
   }
   if (failed > 0) return EXIT.findings;
   return rounds > 0 && interruption.signal.aborted ? EXIT.interrupted : EXIT.done;

@@ -1,0 +1,114 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { EvidenceLog } from '../deployment/evidence-log.ts';
+import { HttpClient } from '../host/http-client.ts';
+import { type FaultyProxy, startFaultyProxy } from '../testing/faulty-proxy.ts';
+import { startTestServer, type TestServer } from '../testing/server.ts';
+import { type ProbeEvent, type ProbeOrder, probeEvent } from './probe-events.ts';
+import { probeSideBySide, type Side } from './side-by-side.ts';
+
+let server: TestServer;
+let old: FaultyProxy;
+let fresh: FaultyProxy;
+beforeAll(async () => {
+  server = await startTestServer();
+  old = await startFaultyProxy(server.url);
+  fresh = await startFaultyProxy(server.url);
+});
+afterEach(() => {
+  old.fault = () => undefined;
+  fresh.fault = () => undefined;
+});
+afterAll(async () => {
+  await Promise.all([old.close(), fresh.close()]);
+  await server.close();
+});
+
+/** Both sides lead to the same server, until so many pairs were compared. */
+async function compare(pairs: number, { warmUp = 10, memoryEveryMs = 300 } = {}) {
+  const events: ProbeEvent[] = [];
+  const log = new EvidenceLog({ sideBySide: true, memory: true });
+  let enough: () => void = () => undefined;
+  const ended = new Promise<void>((resolve) => {
+    enough = resolve;
+  });
+  async function* orders(): AsyncGenerator<ProbeOrder> {
+    await ended;
+    yield { stop: true };
+  }
+  const clients = [old.url, fresh.url].map((url) => new HttpClient({ url }));
+  const plain = new HttpClient({ url: 'http://localhost' });
+  const management = new URL(server.managementUrl).host;
+  const side = (name: 'old' | 'new', index: number): Side => ({
+    name,
+    url: [old.url, fresh.url][index] ?? '',
+    sender: clients[index] ?? plain,
+    http2: false,
+    management,
+  });
+  const summary = await probeSideBySide(side('old', 0), side('new', 1), {
+    prefix: '/api/v1',
+    token: server.token,
+    run: `side${Math.round(performance.now())}`,
+    rate: 50,
+    windowMs: 100,
+    timeoutMs: 3000,
+    warmUp,
+    memoryEveryMs,
+    instancesOf: async (url) => [new URL(url).host],
+    plain,
+    orders: orders(),
+    emit: (event) => {
+      const parsed = probeEvent.parse(event);
+      events.push(parsed);
+      log.probe(parsed);
+      if ((log.evidence().sideBySide?.length ?? 0) >= pairs) enough();
+    },
+  });
+  await Promise.all([...clients, plain].map((client) => client.close()));
+  return { summary, events, evidence: log.evidence() };
+}
+
+async function purposes(): Promise<number> {
+  const { rows } = await server.database.pool.query<{ n: number }>('select count(*)::int as n from purpose');
+  return rows[0]?.n ?? -1;
+}
+
+test('pairs of every kind are compared, none fails, and nothing is left', async () => {
+  const { summary, events, evidence } = await compare(60);
+  const pairs = evidence.sideBySide ?? [];
+  expect(pairs.length).toBeGreaterThanOrEqual(60);
+  expect(pairs.every((pair) => pair.old.ok && pair.new.ok && pair.old.ms > 0 && pair.new.ms > 0)).toBe(true);
+  expect(new Set(pairs.map(({ kind }) => kind)).size).toBe(7);
+  expect(summary).toMatchObject({ failed: 0, writes: { lost: 0, doubled: 0, verified: true } });
+  // The pairs, and the warm-up of both sides.
+  expect(summary.targets['old']?.sent).toBe(pairs.length + 10);
+  expect(summary.targets['new']?.sent).toBe(pairs.length + 10);
+  expect(events[0]).toMatchObject({ event: 'started', targets: { old: old.url, new: fresh.url } });
+  expect(await purposes()).toBe(0);
+});
+
+test('each side answers for itself', async () => {
+  fresh.fault = ({ path }) =>
+    path.includes('/suppliers/')
+      ? { kind: 'answer', status: 500, body: 'broken' }
+      : { kind: 'delay', ms: 40 };
+  const { evidence } = await compare(40, { warmUp: 0 });
+  for (const pair of evidence.sideBySide ?? []) {
+    expect(pair.old.ok).toBe(true);
+    expect(pair.new).toMatchObject(
+      pair.kind === 'suppliers' ? { ok: false, problem: 'status 500' } : { ok: true },
+    );
+    if (pair.kind !== 'suppliers') expect(pair.new.ms).toBeGreaterThan(39);
+  }
+});
+
+test('the memory of both sides is told, with what was answered until then', async () => {
+  const { evidence } = await compare(50, { memoryEveryMs: 200 });
+  for (const side of ['old', 'new'] as const) {
+    const readings = (evidence.memory ?? []).filter((reading) => reading.side === side);
+    expect(readings.length).toBeGreaterThan(1);
+    const requests = readings.map((reading) => reading.requests);
+    expect(requests).toEqual(requests.toSorted((a, b) => a - b));
+    expect(readings.every(({ liveBytes }) => liveBytes > 5e6)).toBe(true);
+  }
+});
