@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { z } from 'zod';
 import { ROOT } from './workflow-files.ts';
 
@@ -53,22 +53,36 @@ export function calledScripts(command: string): readonly string[] | undefined {
   return handed && [first, ...handed];
 }
 
-const CALLS = /\bnpm run (?!--)([\w:-]+)|\btests ([\w:]+)|\b(scripts\/[\w/-]+\.(?:sh|ts))/gm;
+const CALLS = /\bnpm run (?!--)([\w:-]+)|\btests ([\w:]+)|\b((?:scripts|e2e)\/[\w/-]+\.(?:sh|ts))/g;
+const IMPORTS = /from '(\.[^']+)'/g;
 
 /** Everything that .ci/run runs: what it names, and what that names in turn. */
 export function scriptsOfChecks(): ReadonlySet<string> {
   const found = new Set<string>();
+  const followFile = (path: string): void => {
+    if (found.has(path) || !existsSync(join(ROOT, path))) return;
+    found.add(path);
+    const text = read(path);
+    follow(text);
+    for (const [, imported = ''] of text.matchAll(IMPORTS))
+      followFile(posix.join(posix.dirname(path), imported));
+  };
   const follow = (text: string): void => {
     for (const [, npm, tests, path] of text.matchAll(CALLS)) {
       const name = npm ?? tests;
-      const script = name === undefined ? (path ?? '') : `npm run ${name}`;
-      if (found.has(script)) continue;
-      found.add(script);
-      if (name !== undefined) follow(`${npmScripts[`pre${name}`] ?? ''}\n${npmScripts[name] ?? ''}`);
-      else if (script.endsWith('.sh') && existsSync(join(ROOT, script))) follow(read(script));
+      if (name === undefined) followFile(path ?? '');
+      else if (!found.has(`npm run ${name}`)) {
+        found.add(`npm run ${name}`);
+        follow(`${npmScripts[`pre${name}`] ?? ''}\n${npmScripts[name] ?? ''}`);
+      }
     }
   };
   follow(read('.ci/run').replace(/^\s*#.*$/gm, ''));
+  // What is nothing but the name of a program that was run counts, too.
+  for (const [name, command] of Object.entries(npmScripts)) {
+    const [, program] = /^tsx ([\w/-]+\.ts)$/.exec(command) ?? [];
+    if (program !== undefined && found.has(program)) found.add(`npm run ${name}`);
+  }
   return found;
 }
 

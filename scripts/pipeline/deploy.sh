@@ -20,18 +20,8 @@ esac
 
 umask 077
 printf '%s\n' "${CONFIGURATION:?the configuration of the environment is missing}" > "calculaud.$environment.yml"
-
-# Another deployment, of a run or of a person, has the lock (exit code 6): half an hour is waited for it to end.
-attempts=60
-status=6
-while [ $status -eq 6 ] && [ $attempts -gt 0 ]; do
-  [ $attempts -eq 60 ] || sleep "${LOCK_PAUSE:-30}"
-  attempts=$((attempts - 1))
-  status=0
-  npx calculaud deploy --to "$environment" --image "$IMAGE" --yes --json || status=$?
-done
-[ $status -eq 0 ] || exit $status
-
+# Half an hour for another deployment, of a run or of a person, to end.
+npx calculaud deploy --to "$environment" --image "$IMAGE" --wait 1800 --yes --json
 if [ -n "${CALCULAUD_API_TOKEN:-}" ]; then
   npx calculaud journey --url "$URL" --json
 fi

@@ -31,7 +31,7 @@ describe('deploy.sh', () => {
     const { status, calls, outputs } = deploy(journey);
     expect(status).toBe(0);
     expect(calls.filter((call) => call.startsWith('npx'))).toEqual([
-      `npx calculaud deploy --to staging --image ${IMAGE} --yes --json`,
+      `npx calculaud deploy --to staging --image ${IMAGE} --wait 1800 --yes --json`,
       'npx calculaud journey --url https://staging.example.org --json',
     ]);
     expect(outputs['image']).toBe(IMAGE);
@@ -45,22 +45,6 @@ describe('deploy.sh', () => {
     checkout.program('npx', npx);
     const { status, outputs } = deploy(journey);
     expect(status).toBe(expected);
-    expect(outputs).not.toHaveProperty('image');
-  });
-
-  test('waits for another deployment to end', () => {
-    const third = `n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; [ $n -ge 2 ] || exit 6`;
-    checkout.program('npx', third);
-    const { status, calls, outputs } = deploy({ LOCK_PAUSE: '0' });
-    expect(status).toBe(0);
-    expect(calls.filter((call) => call.startsWith('npx calculaud deploy'))).toHaveLength(3);
-    expect(outputs['image']).toBe(IMAGE);
-  });
-
-  test('gives up when it does not', () => {
-    checkout.program('npx', 'exit 6');
-    const { status, outputs } = deploy({ LOCK_PAUSE: '0' });
-    expect(status).toBe(6);
     expect(outputs).not.toHaveProperty('image');
   });
 
