@@ -57,21 +57,44 @@ export function answerMalformed(error: FastifyError, request: FastifyRequest, re
   );
 }
 
+const mustBeEncoded = {
+  status: 400,
+  code: 'malformed',
+  message:
+    'The URL holds a character that must be percent-encoded (as UTF-8): a blank is %20, é is %C3%A9. With curl: --get --data-urlencode',
+};
+
+/** By the code of the HTTP parser. */
+const unreadable = new Map([
+  [
+    'HPE_HEADER_OVERFLOW',
+    {
+      status: 431,
+      code: 'too_large',
+      message: 'The request line and header are larger than the server accepts',
+    },
+  ],
+  [
+    'ERR_HTTP_REQUEST_TIMEOUT',
+    { status: 408, code: 'malformed', message: 'The request did not arrive in time' },
+  ],
+  ['HPE_INVALID_URL', mustBeEncoded],
+  // After a blank in the URL, where the version of HTTP should stand.
+  ['HPE_INVALID_CONSTANT', mustBeEncoded],
+]);
+
 /** What is not even HTTP, or whose header is too large, gets an answer of the same shape; then the connection ends. */
 export function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-  const timedOut = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const status = tooLarge ? 431 : timedOut ? 408 : 400;
-  const message = tooLarge
-    ? 'The request line and header are larger than the server accepts'
-    : timedOut
-      ? 'The request did not arrive in time'
-      : 'The request is malformed';
-  const body = problemBody(status, tooLarge ? 'too_large' : 'malformed', message, randomUUID());
+  const { status, code, message } = unreadable.get(error.code ?? '') ?? {
+    status: 400,
+    code: 'malformed',
+    message: 'The request is malformed',
+  };
+  const body = problemBody(status, code, message, randomUUID());
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
