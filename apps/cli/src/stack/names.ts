@@ -12,7 +12,7 @@ export const SERVICES = {
   apiBlue: 'api-blue',
   apiGreen: 'api-green',
   worker: 'worker',
-  /** Runs once for each image and ends. */
+  /** Runs once for each image and ends; the hash of the image follows. */
   migration: 'migration',
   database: 'database',
   pooler: 'pooler',

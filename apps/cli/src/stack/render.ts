@@ -80,7 +80,13 @@ function renderServices(config: EnvironmentConfig, state: ReleaseState): Record<
       }),
     ),
     ...(state.worker && { [SERVICES.worker]: workerService(config, state.worker.image) }),
-    ...(state.migration && { [SERVICES.migration]: migrationService(config, state.migration.image) }),
+    // Of its own name for every image: Swarm does not run a job again because its image changed.
+    ...(state.migration && {
+      [`${SERVICES.migration}-${shortHash(state.migration.image)}`]: migrationService(
+        config,
+        state.migration.image,
+      ),
+    }),
     ...(database.kind === 'bundled' && {
       [SERVICES.database]: databaseService(config, database.image),
       ...(database.pooler && { [SERVICES.pooler]: poolerService(config, poolerImage(config)) }),
@@ -115,8 +121,11 @@ function currentConfigs(config: EnvironmentConfig): readonly StackConfig[] {
 }
 
 function named(config: EnvironmentConfig, key: string, content: string): StackConfig {
-  const hash = createHash('sha256').update(content).digest('hex').slice(0, 12);
-  return { key, name: `${stackName(config)}_${key}_${hash}`, content };
+  return { key, name: `${stackName(config)}_${key}_${shortHash(content)}`, content };
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
 /** The gateway goes on naming what it was started with; see ReleaseState. */

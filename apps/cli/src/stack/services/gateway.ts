@@ -37,7 +37,6 @@ export function gatewayService(config: EnvironmentConfig, image: string): Compos
     // Softly, but soon: nobody answers on its ports until the next one has them.
     stop_signal: 'SIGUSR1',
     stop_grace_period: '10s',
-    ulimits: { nofile: { soft: 262_144, hard: 262_144 } },
     deploy: {
       replicas: 1,
       endpoint_mode: 'dnsrr',
