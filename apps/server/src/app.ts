@@ -93,6 +93,7 @@ export async function buildApp({
 
   const router = new Router(app, {
     prefix: config.http.prefix,
+    addresses: config.http,
     timeZone: config.organisation.timeZone,
     authenticate,
   });

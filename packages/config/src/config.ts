@@ -24,6 +24,10 @@ export function group(settings: EffectiveSettings) {
     http: {
       host: settings.HOST,
       port: settings.PORT,
+      /** undefined: links lead to where the request came in. Does not end with a slash. */
+      publicUrl: settings.CALCULAUD_PUBLIC_URL,
+      /** Lower case; empty: any. */
+      allowedHosts: settings.CALCULAUD_ALLOWED_HOSTS ?? [],
       /** Starts with a slash and does not end with one. */
       prefix: settings.API_V1_PREFIX,
       docs: settings.CALCULAUD_DOCS,

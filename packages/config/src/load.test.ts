@@ -230,6 +230,11 @@ describe('a wrong configuration', () => {
     [{ CALCULAUD_CORS_ORIGINS: 'https://app.example.org/path' }, 'CALCULAUD_CORS_ORIGINS'],
     [{ DEFAULT_PAGE_SIZE: '300' }, 'DEFAULT_PAGE_SIZE'],
     [{ PORT: '9090' }, 'MANAGEMENT_PORT'],
+    [{ CALCULAUD_PUBLIC_URL: 'calculaud.example.org' }, 'CALCULAUD_PUBLIC_URL'],
+    [{ CALCULAUD_PUBLIC_URL: 'https://example.org/?a=b' }, 'CALCULAUD_PUBLIC_URL'],
+    [{ CALCULAUD_PUBLIC_URL: 'https://me:secret@example.org' }, 'CALCULAUD_PUBLIC_URL'],
+    [{ CALCULAUD_ALLOWED_HOSTS: 'https://example.org' }, 'CALCULAUD_ALLOWED_HOSTS'],
+    [{ CALCULAUD_ALLOWED_HOSTS: 'example.org:8000' }, 'CALCULAUD_ALLOWED_HOSTS'],
     [{ CALCULAUD_DRAIN_NOTICE_MS: '10001' }, 'CALCULAUD_DRAIN_NOTICE_MS'],
     [{ CALCULAUD_SIGNING_SECRET: 'short' }, 'CALCULAUD_SIGNING_SECRET'],
     [{ MAX_FILE_SIZE_MB: '2048' }, 'MAX_FILE_SIZE_MB'],
@@ -272,6 +277,13 @@ describe('settings that belong together', () => {
 
   test('a small largest page lowers the usual one', () => {
     expect(loadConfig({ MAX_PAGE_SIZE: '20' }).paging).toEqual({ defaultSize: 20, maxSize: 20 });
+  });
+
+  test('the public address is one to which paths can be added', () => {
+    const publicUrl = (text: string) => loadConfig({ CALCULAUD_PUBLIC_URL: text }).http.publicUrl;
+    expect(publicUrl('https://Example.org/')).toBe('https://example.org');
+    expect(publicUrl('https://example.org:8443/procurement/')).toBe('https://example.org:8443/procurement');
+    expect(loadConfig({}).http).toMatchObject({ publicUrl: undefined, allowedHosts: [] });
   });
 
   test('a short drain shortens the notice before it', () => {

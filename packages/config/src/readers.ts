@@ -67,6 +67,13 @@ export const webUrl = reader('a URL that starts with https:// or http://', (valu
   return url && /^https?:$/.test(url.protocol) ? value : undefined;
 });
 
+/** Something can be put behind it: it ends without a slash. */
+export const publicUrl = reader('a URL such as https://procurement.example.org', (value) => {
+  const url = parseUrl(value);
+  const plain = url && /^https?:$/.test(url.protocol) && !url.search && !url.hash && !url.username;
+  return plain && !/[?#@]/.test(value) ? url.href.replace(/\/+$/, '') : undefined;
+});
+
 /**
  * v1 took SQLAlchemy URLs: a driver after the scheme, and a password in which only `@` had to be escaped. Both are
  * brought into the form that every PostgreSQL client understands.
@@ -111,9 +118,11 @@ export const urlPath = reader('a path such as /api/v1', (value) =>
   /^(\/[\w.~-]+)+\/?$/.test(value) ? value.replace(/\/$/, '') : undefined,
 );
 
-export const host = reader('a host name or an IP address', (value) =>
-  isIP(value) || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value) ? value : undefined,
-);
+function isHost(value: string): boolean {
+  return isIP(value) !== 0 || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value);
+}
+
+export const host = reader('a host name or an IP address', (value) => (isHost(value) ? value : undefined));
 
 function list<T extends string>(expected: string, item: (text: string) => T | undefined) {
   return reader(expected, (value) => {
@@ -125,6 +134,11 @@ function list<T extends string>(expected: string, item: (text: string) => T | un
     return items.length > 0 && items.every((entry) => entry !== undefined) ? items : undefined;
   });
 }
+
+export const hosts = list(
+  'host names separated by commas, such as procurement.example.org,10.0.0.7',
+  (value) => (isHost(value) ? value.toLowerCase() : undefined),
+);
 
 /** `*` stands for any origin; the loader refuses it beside others. */
 export const origins = list(

@@ -3,6 +3,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import {
   boolean,
   host,
+  hosts,
   integer,
   oneOf,
   origins,
@@ -10,6 +11,7 @@ import {
   positiveDecimal,
   postgresUrl,
   proxies,
+  publicUrl,
   rules,
   secret,
   signatureAlgorithms,
@@ -58,6 +60,14 @@ export const schema = z.object({
 
   HOST: host.default('127.0.0.1').register(about, { description: 'Address that the server listens on' }),
   PORT: port.default(8000).register(about, { description: 'Port of the application; 0 is any free one' }),
+  CALCULAUD_PUBLIC_URL: publicUrl.optional().register(about, {
+    description:
+      'Address by which clients reach the application, for links to files: that of each request when left out',
+  }),
+  CALCULAUD_ALLOWED_HOSTS: hosts.optional().register(about, {
+    description:
+      'Names by which the API may be called (the Host of requests, without port): any when left out',
+  }),
   API_V1_PREFIX: urlPath.default('/api/v1').register(about, { description: 'Path of the v1 API', v1: true }),
   DEFAULT_PAGE_SIZE: integer(1, 10_000)
     .optional()

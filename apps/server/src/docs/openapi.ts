@@ -20,6 +20,7 @@ const errorTitles: Readonly<Record<number, string>> = {
   409: 'In conflict with other records',
   412: 'The record was changed since it was read (If-Match)',
   413: 'Larger than the server accepts',
+  421: 'The Host of the request is not one that this server answers to (CALCULAUD_ALLOWED_HOSTS)',
   422: 'A field is missing or malformed',
   429: 'Too many requests: wait as long as Retry-After says',
   500: 'Something unexpected went wrong on our side',
@@ -142,7 +143,7 @@ function contentOf({ success }: Endpoint, components: JsonObject): JsonObject {
 function errorsOf(endpoint: Endpoint): number[] {
   const statuses = new Set([...(endpoint.errors ?? []), 500]);
   if (endpoint.permission !== 'public') {
-    statuses.add(401).add(403).add(503);
+    statuses.add(401).add(403).add(421).add(503);
   }
   if (endpoint.params || endpoint.query || endpoint.body) {
     statuses.add(422);

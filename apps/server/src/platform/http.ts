@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Endpoint, Input } from '@calculaud/contract/endpoint';
+import { type Addresses, assertAllowedHost, baseUrlOf } from './base-url.ts';
 import { calendarDay, type Principal, type RequestContext } from './context.ts';
 import { etagOf, parseIfMatch } from './etag.ts';
 import { Problem } from './problem.ts';
@@ -31,6 +32,7 @@ export type Handler<E extends Endpoint> = (
 
 export interface HttpOptions {
   readonly prefix: string;
+  readonly addresses: Addresses;
   readonly timeZone: string;
   /** Finds out who sends the request; throws a Problem 401 when nobody known does. */
   readonly authenticate: (request: FastifyRequest) => Promise<Principal>;
@@ -77,6 +79,7 @@ export class Router {
     if (endpoint.permission === 'public') {
       return;
     }
+    assertAllowedHost(this.#options.addresses, request);
     const principal = await this.#options.authenticate(request);
     if (!principal.permits(endpoint.permission)) {
       throw new Problem(
@@ -103,7 +106,7 @@ export class Router {
       principal: this.#principals.get(request) ?? nobody,
       requestId: request.id,
       today: calendarDay(new Date(), this.#options.timeZone),
-      baseUrl: `${request.protocol}://${request.host}`,
+      baseUrl: baseUrlOf(this.#options.addresses, request),
       ifMatch: parseIfMatch(request.headers['if-match']),
       log: request.log,
       signal: gone.signal,

@@ -16,7 +16,7 @@ export interface FileServer extends TestApp {
   readonly owner: pg.Client;
   upload(file: FormFile, path?: string, headers?: Record<string, string>): Promise<TestResponse>;
   /** Uploads and expects it to work. */
-  stored(file?: FormFile, path?: string): Promise<Attachment>;
+  stored(file?: FormFile, path?: string, headers?: Record<string, string>): Promise<Attachment>;
   /** What the link of an answer leads to, for somebody without credentials. */
   download(url: string, headers?: Record<string, string>): Promise<TestResponse>;
   newPurpose(body?: object): Promise<Purpose>;
@@ -41,7 +41,8 @@ export async function fileServer(environment: Record<string, string> = {}): Prom
     ...server,
     owner,
     upload,
-    stored: async (file = { filename: 'plan.pdf' }, path) => (await upload(file, path)).as(uploadFile),
+    stored: async (file = { filename: 'plan.pdf' }, path, headers) =>
+      (await upload(file, path, headers)).as(uploadFile),
     download: async (url, headers = {}) => {
       const { pathname, search } = new URL(url);
       return server.get(`/${pathname}${search}`, { role: null, headers });
