@@ -1,15 +1,16 @@
 #!/bin/sh
 # Copies what the product consists of from a build (first argument) to the tree that becomes the image (second), with
-# nothing in it that depends on where or when this runs. SOURCE_DATE_EPOCH is the time that all files get.
+# nothing in it that depends on where or when this runs. SOURCE_DATE_EPOCH is the time that all files get. The tree holds
+# the base's passwd and group already.
 set -eu
 build=$1
 tree=$2
 app=$tree/app
 
-mkdir -p "$app/scripts" "$app/packages/db" "$tree/data" "$tree/etc"
+mkdir -p "$app/scripts" "$tree/data"
 cd "$build"
 cp --parents --recursive apps/*/package.json apps/*/dist "$app"
-cp --parents --recursive apps/cli/bin packages/db/migrations node_modules LICENSE package.json "$app"
+cp --parents --recursive apps/cli/bin packages/db/migrations node_modules LICENSE "$app"
 cp scripts/run.sh "$app/scripts"
 ln -s ../../../app/apps/cli/bin/calculaud "$tree/usr/local/bin/calculaud"
 
@@ -23,7 +24,6 @@ find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -
   ! -iname 'licen[cs]e*' ! -iname 'notice*' ! -iname 'copying*' -delete
 find node_modules -type d -empty -delete
 
-cp /etc/passwd /etc/group "$tree/etc"
 echo 'calculaud:x:10001:10001:Calculaud:/data:/usr/sbin/nologin' >> "$tree/etc/passwd"
 echo 'calculaud:x:10001:' >> "$tree/etc/group"
 
