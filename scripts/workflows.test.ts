@@ -2,6 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { IMAGES } from './image/images.ts';
 import { ACTIONLINT, missingLinter, ZIZMOR } from './lint-binaries.ts';
 import { promotionFaults } from './promotion.ts';
 import { EXAMPLE } from './workflow-example.ts';
@@ -59,6 +61,44 @@ describe('changes', () => {
       group: '${{ github.workflow }}-${{ github.sha }}',
       'cancel-in-progress': 'false',
     });
+  });
+});
+
+describe('every image that npm run image knows', () => {
+  const matrix = (name: string, job: string): unknown =>
+    z
+      .looseObject({ strategy: z.looseObject({ matrix: z.looseObject({ name: z.array(z.string()) }) }) })
+      .parse(file(name).workflow.jobs[job]).strategy.matrix.name;
+
+  test('is built and looked at for a change of it', () => {
+    expect(matrix('ci.yml', 'image')).toEqual(Object.keys(IMAGES));
+  });
+
+  test('is published', () => {
+    expect(['app', ...z.array(z.string()).parse(matrix('release.yml', 'parts'))]).toEqual(
+      Object.keys(IMAGES),
+    );
+  });
+});
+
+describe('an image that is published', () => {
+  const { steps } = file('image.yml').workflow.jobs['publish'] ?? { steps: [] };
+  const published = '${{ steps.publish.outputs.image }}';
+  const digest = '${{ steps.publish.outputs.digest }}';
+  const sbom = '${{ steps.publish.outputs.sbom }}';
+
+  test('is attested by the digest that was published: how it was made, and what it consists of', () => {
+    const attested = steps.filter(({ uses }) => uses?.startsWith('actions/attest@'));
+    expect(attested.map((step) => step.with)).toEqual([
+      expect.objectContaining({ 'subject-digest': digest, 'push-to-registry': 'true' }),
+      expect.objectContaining({ 'subject-digest': digest, 'push-to-registry': 'true', 'sbom-path': sbom }),
+    ]);
+  });
+
+  test('is signed by it, wherever attestations are left out', () => {
+    const signed = steps.filter(({ run }) => run?.includes('sign-image.sh'));
+    expect(signed.map(({ env }) => env)).toEqual([{ IMAGE: published, SBOM: sbom }]);
+    expect(signed.map((step) => step['if'])).toEqual([undefined]);
   });
 });
 

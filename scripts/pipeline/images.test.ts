@@ -334,3 +334,27 @@ describe('the list of what goes into the image', () => {
     expect(shown).toContain('**/testing');
   });
 });
+
+describe('the images beside the application', () => {
+  const versions = readFileSync(join(ROOT, VERSIONS), 'utf8');
+  const asked = [...versions.matchAll(/beside\(image, '(\w+)'\)/g)].map(([, part]) => part);
+
+  test('are those that a stack asks for', () => {
+    const parts = readFileSync(new URL('parts.sh', import.meta.url), 'utf8');
+    expect(/PARTS='([^']+)'/.exec(parts)?.[1]?.split(' ')).toEqual(asked);
+  });
+
+  test('have versions that the scripts can read', () => {
+    const own = new Checkout();
+    try {
+      own.commit('versions', { [VERSIONS]: versions });
+      own.program('docker', 'exit 1');
+      for (const name of asked) {
+        const { outputs } = own.run('find-image.sh', { NAME: `${name}`, REPOSITORY });
+        expect(outputs['tags']).toMatch(/^inputs-[0-9a-f]{40} \d+$/);
+      }
+    } finally {
+      own.remove();
+    }
+  });
+});
