@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { CliError } from '../ui/cli-error.ts';
 import { EXIT } from '../ui/exit-codes.ts';
+import { withOfflineNames } from './offline.ts';
 import { describeProblem } from './problem.ts';
 import { type ReadEnvironment, readEnvironment } from './read.ts';
 import type { EnvironmentConfig } from './schema.ts';
@@ -46,6 +47,12 @@ export function readEnvironmentFile(choice: EnvironmentChoice): ReadEnvironment 
 
 /** The configuration of an environment; everything that is wrong with it ends the command (3). */
 export function loadEnvironment(choice: EnvironmentChoice): EnvironmentConfig {
+  const config = loadEnvironmentAsWritten(choice);
+  return config.offline ? withOfflineNames(config) : config;
+}
+
+/** The same with images as the file calls them, for those who fetch them. */
+export function loadEnvironmentAsWritten(choice: EnvironmentChoice): EnvironmentConfig {
   const { config, problems, file } = readEnvironmentFile(choice);
   if (config) return config;
   throw new CliError(

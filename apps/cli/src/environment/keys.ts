@@ -7,6 +7,8 @@ interface Shape {
   readonly items?: Shape;
   readonly anyOf?: readonly Shape[];
   readonly oneOf?: readonly Shape[];
+  /** The only value that this alternative allows. */
+  readonly const?: unknown;
 }
 
 /** Parsed rather than cast: what zod writes is only loosely typed. */
@@ -16,6 +18,7 @@ const shape: z.ZodType<Shape> = z.lazy(() =>
     items: shape.exactOptional(),
     anyOf: z.array(shape).exactOptional(),
     oneOf: z.array(shape).exactOptional(),
+    const: z.unknown().exactOptional(),
   }),
 );
 
@@ -23,6 +26,15 @@ const root = shape.parse(z.toJSONSchema(environmentSchema, { io: 'input', unrepr
 
 /** The keys that may stand at a place of the file; of alternatives, those of all. */
 export function keysAt(path: readonly PropertyKey[]): readonly string[] {
+  return [...new Set(placesAt(path).flatMap(({ properties }) => Object.keys(properties ?? {})))];
+}
+
+/** The words that tell alternatives apart, where there are some. */
+export function wordsAt(path: readonly PropertyKey[]): readonly string[] {
+  return placesAt(path).flatMap((place) => ('const' in place ? [String(place.const)] : []));
+}
+
+function placesAt(path: readonly PropertyKey[]): readonly Shape[] {
   let places = alternatives(root);
   for (const step of path) {
     places = places.flatMap(({ properties, items }) => {
@@ -30,7 +42,7 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] {
       return next ? alternatives(next) : [];
     });
   }
-  return [...new Set(places.flatMap(({ properties }) => Object.keys(properties ?? {})))];
+  return places;
 }
 
 function alternatives(place: Shape): readonly Shape[] {

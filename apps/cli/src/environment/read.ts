@@ -1,7 +1,7 @@
 import { nearest } from '@calculaud/config/spelling';
 import { isNode, LineCounter, type Document, parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { keysAt } from './keys.ts';
+import { keysAt, wordsAt } from './keys.ts';
 import type { EnvironmentProblem } from './problem.ts';
 import { contradictions, type Note, notesOn } from './rules.ts';
 import { type EnvironmentConfig, environmentSchema } from './schema.ts';
@@ -57,13 +57,7 @@ function problemsOf(
     return issue.keys.map((key) => {
       const path = [...issue.path, key];
       const known = keysAt(issue.path);
-      const meant = nearest(key, known);
-      return {
-        line: lineOf(path),
-        path: pathText(path),
-        problem: 'is not known',
-        expected: meant ? `did you mean ${meant}?` : `one of ${known.join(', ')}`,
-      };
+      return { line: lineOf(path), path: pathText(path), ...unknownKey(key, known) };
     });
   }
   const found: unknown = issue.path.length === 0 ? document.toJS() : document.getIn([...issue.path]);
@@ -77,15 +71,24 @@ function problemsOf(
   ];
 }
 
+function unknownKey(key: string, known: readonly string[]): { problem: string; expected: string } {
+  if (known.includes(key)) {
+    return { problem: 'belongs to another kind', expected: 'that kind, or to be left out' };
+  }
+  const meant = nearest(key, known);
+  return {
+    problem: 'is not known',
+    expected: meant ? `did you mean ${meant}?` : `one of ${known.join(', ')}`,
+  };
+}
+
 function shown(found: unknown): string {
   return isNode(found) ? 'what it is' : JSON.stringify(found);
 }
 
 function expectation(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_value') return `one of ${issue.values.join(', ')}`;
-  if (issue.code === 'invalid_union' && issue.discriminator) {
-    return `a ${issue.discriminator} that the documentation lists`;
-  }
+  if (issue.code === 'invalid_union') return `one of ${wordsAt(issue.path).join(', ')}`;
   return issue.message.replace(/^Invalid input: expected /, '').replace(/, received .*$/, '');
 }
 

@@ -30,6 +30,10 @@ export const dockerEndpoint = z
   .string(ENDPOINT)
   .regex(/^(unix:\/\/\/\S+|ssh:\/\/([\w.-]+@)?[a-zA-Z0-9][\w.-]*(:\d{1,5})?)$/, ENDPOINT);
 
+const BUNDLE_KEY = 'an Ed25519 public key: the line in the middle of its PEM file';
+/** All such keys begin alike: the beginning says of what kind they are. */
+export const bundleKey = z.string(BUNDLE_KEY).regex(/^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$/, BUNDLE_KEY);
+
 export const port = z
   .int('a port from 1 to 65535')
   .min(1, 'a port from 1 to 65535')

@@ -1,5 +1,15 @@
 import { z } from 'zod';
-import { containerImage, domain, dockerEndpoint, duration, name, network, port, webUrl } from './readers.ts';
+import {
+  bundleKey,
+  containerImage,
+  domain,
+  dockerEndpoint,
+  duration,
+  name,
+  network,
+  port,
+  webUrl,
+} from './readers.ts';
 
 /**
  * What a `calculaud.yml` may say: one file per environment, everything that is not said has a default. Secrets are never in
@@ -178,6 +188,14 @@ export const environmentSchema = z.strictObject({
     .strictObject({ image: containerImage.default('clamav/clamav:1.4') })
     .optional()
     .describe('a scanner for uploaded files'),
+  offline: z
+    .strictObject({
+      key: bundleKey.describe(
+        'public key of those who make its bundles, as `calculaud bundle key` prints it',
+      ),
+    })
+    .optional()
+    .describe('a site without a network: its images come from signed bundles, and are called by their tags'),
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).optional(),
   encrypted_networks: z
     .boolean()
