@@ -26,7 +26,7 @@ export function labelled(document: StackDocument): StackDocument {
 }
 
 export function specHash(service: ComposeService, { file }: StackDocument): string {
-  const { deploy, ...container } = service;
+  const { deploy, labels: _label, ...container } = service;
   const { replicas: _, ...deployment } = deploy;
   // The file calls configs and secrets by short names; what matters is the object behind each.
   const objects = [
