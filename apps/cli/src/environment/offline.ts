@@ -17,16 +17,21 @@ export function withOfflineNames(config: EnvironmentConfig): EnvironmentConfig {
   return {
     ...config,
     image: offlineName(image),
-    gateway: { ...gateway, image: offlineName(gateway.image) },
+    gateway: { ...gateway, image: offlineNameOf(gateway.image) },
     database:
       database.kind === 'bundled'
         ? {
             ...database,
             image: offlineName(database.image),
-            pooler_image: offlineName(database.pooler_image),
+            pooler_image: offlineNameOf(database.pooler_image),
           }
         : database,
-    storage: storage.kind === 'bundled-s3' ? { ...storage, image: offlineName(storage.image) } : storage,
+    storage: storage.kind === 'bundled-s3' ? { ...storage, image: offlineNameOf(storage.image) } : storage,
     ...(clamav && { clamav: { ...clamav, image: offlineName(clamav.image) } }),
   };
+}
+
+/** One that is left out follows from the others. */
+function offlineNameOf(reference: string | undefined): string | undefined {
+  return reference === undefined ? undefined : offlineName(reference);
 }
