@@ -30,6 +30,8 @@ export const infoAnswer = z.object({
   NCPU: z.number(),
   MemTotal: z.number(),
   DockerRootDir: z.string(),
+  /** Pairs of names and values about the way in which images are kept. */
+  DriverStatus: listOf(z.array(z.string())),
   Swarm: z.object({
     NodeID: z.string(),
     /** inactive, pending, active, error, locked */
@@ -178,6 +180,7 @@ export const imageAnswer = z.object({
   Size: z.number(),
   Architecture: z.string(),
   Os: z.string(),
+  RootFS: z.object({ Layers: listOf(z.string()) }).default({ Layers: [] }),
   Config: z
     .looseObject({ Labels: labels })
     .nullish()
