@@ -7,12 +7,15 @@ export interface GateLimits {
   /** How unlikely chance has to be as the explanation of failures: against the limit, and against the other side. */
   readonly errorChance: number;
   readonly errorChanceAgainstOld: number;
+  readonly errorChanceOnBadDay: number;
   /** The new version may take this many times as long as the old one. */
   readonly slowdown: number;
   /** Added to both times: what only differs by parts of it does not differ. */
   readonly slowdownFloorMs: number;
   readonly slowdownChance: number;
   readonly leastPairs: number;
+  /** Nobody is called slow in a shorter time: what has just started still gets faster. */
+  readonly slowForMs: number;
   /** Of one kind of request, where it is judged by itself. */
   readonly leastPairsOfKind: number;
   /** So many of the last pairs count: the first ones met a version that was still cold. */
@@ -35,19 +38,21 @@ export interface GateLimits {
 
 export const gateLimits: GateLimits = {
   errorRate: 0.01,
-  provenErrorRate: 0.05,
+  provenErrorRate: 0.02,
   errorChance: 1e-3,
-  errorChanceAgainstOld: 0.05,
+  errorChanceAgainstOld: 0.01,
+  errorChanceOnBadDay: 1e-6,
   slowdown: 1.4,
   slowdownFloorMs: 1,
   slowdownChance: 1e-4,
   leastPairs: 40,
+  slowForMs: 8000,
   leastPairsOfKind: 20,
   lastPairs: 400,
   leakBytesPerRequest: 10_000,
   leakLeastBytes: 5_000_000,
   leakLeastRequests: 300,
-  leakLeastReadings: 5,
+  leakLeastReadings: 6,
   journeyFailures: 2,
   journeySuccesses: 2,
   gatewaySlowdown: 2,

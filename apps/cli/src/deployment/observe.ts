@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Cluster, eventsIn } from '../host/cluster.ts';
 import type { Traffic } from '../host/gateway-control.ts';
-import { fullServiceName, GATEWAY, SERVICES } from '../stack/names.ts';
+import { GATEWAY, SERVICES } from '../stack/names.ts';
 import { currentGatewayConfig, renderStack } from '../stack/render.ts';
 import type { ReleaseState } from '../stack/release-state.ts';
 import { labelled, SPEC_LABEL, specHash } from '../stack/spec-label.ts';
@@ -22,7 +22,7 @@ export interface MigrationOutlook {
 
 export interface Observed {
   readonly release: ReleaseState;
-  /** Null as long as there is no gateway. */
+  /** Null as long as no gateway runs. */
   readonly traffic: Traffic | null;
   readonly drift: readonly Drift[];
   /** haproxy.cfg is another one today than the one that the gateway runs. */
@@ -57,7 +57,7 @@ export async function observe(
     return differences.length === 0 ? [] : [{ service: name, words: `differs in ${differences.join(', ')}` }];
   });
   const unknown = [...live.keys()].filter((name) => !names.has(name));
-  const hasGateway = live.has(fullServiceName(config, SERVICES.gateway));
+  const hasGateway = (await cluster.running(SERVICES.gateway)).length > 0;
   const gateway = hasGateway
     ? await withGateway(cluster, signal, async (control) => control.traffic())
     : undefined;

@@ -26,8 +26,16 @@ export class ProbeToken {
   async of(colour: Colour): Promise<string> {
     if (this.#made) return this.#made.token;
     const text = await this.#cluster.exec(apiService(colour), [
-      ...['calculaud', '--json', 'token', 'create'],
-      ...['--name', this.#name, '--role', 'admin', '--expires', '6h'],
+      'calculaud',
+      '--json',
+      'token',
+      'create',
+      '--name',
+      this.#name,
+      '--role',
+      'admin',
+      '--expires',
+      '6h',
     ]);
     const [event] = eventsIn(tokenCreated, text);
     if (!event) throw new DeploymentFailure({ waitedFor: 'a token for the probes', came: 'none was made' });
@@ -39,7 +47,7 @@ export class ProbeToken {
     if (!this.#made) return;
     const { id } = this.#made;
     this.#made = undefined;
-    await this.#cluster.exec(apiService(colour), ['calculaud', 'token', 'revoke', String(id)]);
+    await this.#cluster.exec(apiService(colour), ['calculaud', 'token', 'revoke', String(id), '--yes']);
   }
 }
 
@@ -64,8 +72,17 @@ export async function compareColours(
     `${name}=http://${apiService(colour)}:${API_PORT}`,
   ];
   const program = await cluster.beside(tools, [
-    ...['probe', '--json', '--side-by-side', ...target('old', old), ...target('new', fresh)],
-    ...['--management-port', String(MANAGEMENT_PORT), '--rate', '40', '--warm-up', '60'],
+    'probe',
+    '--json',
+    '--side-by-side',
+    ...target('old', old),
+    ...target('new', fresh),
+    '--management-port',
+    String(MANAGEMENT_PORT),
+    '--rate',
+    '40',
+    '--warm-up',
+    '60',
   ]);
   return observe(program, token, (line) => {
     const event = probeEvent.safeParse(line);
@@ -90,8 +107,12 @@ export class TrafficProbe {
 
   static async start(cluster: Cluster, tools: string, token: string): Promise<TrafficProbe> {
     const program = await cluster.beside(tools, [
-      ...['probe', '--json', '--rate', '20'],
-      ...['--target', `gateway=http://${SERVICES.gateway}:${GATEWAY.ports.traffic}`],
+      'probe',
+      '--json',
+      '--rate',
+      '20',
+      '--target',
+      `gateway=http://${SERVICES.gateway}:${GATEWAY.ports.traffic}`,
     ]);
     const summary: { value: ProbeSummary | undefined } = { value: undefined };
     const observer = observe(program, token, (line) => {
@@ -119,8 +140,14 @@ export async function journeysThrough(
   onJourney: (result: JourneyResult) => void,
 ): Promise<Observer> {
   const program = await cluster.beside(tools, [
-    ...['journey', '--json', '--rounds', '0', '--pause', '1000'],
-    ...['--url', `http://${SERVICES.gateway}:${GATEWAY.ports[colour]}`],
+    'journey',
+    '--json',
+    '--rounds',
+    '0',
+    '--pause',
+    '1000',
+    '--url',
+    `http://${SERVICES.gateway}:${GATEWAY.ports[colour]}`,
   ]);
   return observe(program, token, (line) => {
     const event = journeyEvent.safeParse(line);

@@ -30,7 +30,7 @@ export async function prepare(
   const observed = await observe(cluster, release, signal);
   const running = release[release.active];
   const outlook =
-    running === null || running.image === image
+    running === null || running.replicas === 0 || running.image === image
       ? null
       : await migrationOutlook(cluster, release, image, signal);
   return planDeployment(

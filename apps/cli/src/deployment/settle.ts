@@ -115,7 +115,8 @@ function judge(wanted: Wanted, live: Service | undefined, tasks: readonly Task[]
   // An old container may still be finishing what it has; nobody is sent to it any more once it is meant to end.
   const settled =
     good.length === wanted.replicas && meant.length === wanted.replicas && update?.State !== 'updating';
-  return { settled, words };
+  const waiting = meant.find(({ Status }) => Status.Err !== undefined && Status.Err !== '');
+  return { settled, words: waiting ? `${words} (${waiting.Status.Err})` : words };
 }
 
 const NAMES: ReadonlySet<string> = new Set(Object.values(SERVICES));

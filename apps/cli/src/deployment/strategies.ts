@@ -20,10 +20,16 @@ export interface Upgrade {
 
 /** The first deployment: the database, its schema, then everything at once. Nobody is there who could be disturbed. */
 export function installation({ config, image, now, tools }: Upgrade): readonly Draft[] {
-  const ground: ReleaseState = { ...now, blue: null, green: null, worker: null };
+  // No container of it yet, but its networks: the migrations need them, and Docker makes none that nobody is in.
+  const ground: ReleaseState = {
+    ...now,
+    active: 'blue',
+    blue: { image, replicas: 0 },
+    green: null,
+    worker: null,
+  };
   const all: ReleaseState = {
     ...ground,
-    active: 'blue',
     blue: { image, replicas: config.replicas.api },
     worker: { image },
   };

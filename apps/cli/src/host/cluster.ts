@@ -96,9 +96,18 @@ export class Cluster {
   async beside(image: string, argv: readonly string[]): Promise<OpenCommand> {
     const { docker } = await this.oneOf(SERVICES.gateway);
     return docker.command.open([
-      ...['run', '--rm', '--interactive', '--pull=never', '--log-driver=none'],
-      ...['--read-only', '--tmpfs=/tmp', '--cap-drop=ALL', '--security-opt=no-new-privileges'],
-      ...['--memory=512m', '--pids-limit=256', '--no-healthcheck'],
+      'run',
+      '--rm',
+      '--interactive',
+      '--pull=never',
+      '--log-driver=none',
+      '--read-only',
+      '--tmpfs=/tmp',
+      '--cap-drop=ALL',
+      '--security-opt=no-new-privileges',
+      '--memory=512m',
+      '--pids-limit=256',
+      '--no-healthcheck',
       `--network=${fullNetworkName(this.config, 'front')}`,
       image,
       'calculaud',

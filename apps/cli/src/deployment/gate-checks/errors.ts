@@ -35,9 +35,15 @@ export function judgeErrors(pairs: readonly Pair[], limits: GateLimits): Reason 
   return lucky < 0.05 ? reason('pass', words) : reason('inconclusive', `${words}: too few to be sure`);
 }
 
-/** More often than is tolerable, and more often than the other side: then it is the version, and not the day. */
+/**
+ * More often than is tolerable, and more often than the other side: then it is the version, and not the day. On a day on
+ * which the old version fails, too, the difference has to be beyond doubt.
+ */
 export function failsMore(fresh: Failures, old: Failures, limits: GateLimits): boolean {
-  return tooMany(fresh, limits) && fisherTail(fresh, old) < limits.errorChanceAgainstOld;
+  const chance = tooMany(old, limits) ? limits.errorChanceOnBadDay : limits.errorChanceAgainstOld;
+  if (!tooMany(fresh, limits)) return false;
+  // Who never ran cannot be compared with.
+  return old.of === 0 || fisherTail(fresh, old) < chance;
 }
 
 export function tooMany({ failed, of }: Failures, limits: GateLimits): boolean {

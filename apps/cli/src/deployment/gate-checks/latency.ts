@@ -37,7 +37,7 @@ export function judgeLatency(pairs: readonly Pair[], limits: GateLimits): Reason
   const chance = limits.slowdownChance / (kinds.length + 1);
   for (const [kind, ofKind] of [['all', answered] as const, ...kinds]) {
     const own = ofKind.map((pair) => logRatio(pair, limits));
-    if (isSlower(own, limits, chance)) {
+    if (spanOf(ofKind) >= limits.slowForMs && isSlower(own, limits, chance)) {
       const times = Math.exp(median(own)).toFixed(1);
       return reason(
         'fail',
@@ -63,6 +63,10 @@ function isSlower(ratios: readonly number[], limits: GateLimits, chance: number)
   if (signedRankTail(ratios.map((value) => value - margin(limits))) >= chance) return false;
   const third = Math.ceil(ratios.length / 3);
   return [0, 1, 2].every((part) => median(ratios.slice(part * third, (part + 1) * third)) > margin(limits));
+}
+
+function spanOf(pairs: readonly Pair[]): number {
+  return (pairs.at(-1)?.at ?? 0) - (pairs[0]?.at ?? 0);
 }
 
 function margin(limits: GateLimits): number {

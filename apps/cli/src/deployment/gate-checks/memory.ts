@@ -31,7 +31,7 @@ export function judgeMemory(readings: readonly MemoryReading[], limits: GateLimi
   const leaks = (growth: Growth) =>
     growth.requests >= limits.leakLeastRequests &&
     growth.readings >= limits.leakLeastReadings &&
-    growth.bytes >= limits.leakLeastBytes &&
+    growth.bytes - oldGrowth * growth.requests >= limits.leakLeastBytes &&
     Math.min(growth.perRequest, growth.perRequestLately) - oldGrowth > limits.leakBytesPerRequest;
   if (grown.some(leaks)) return reason('fail', words);
   const known = grown.every(
