@@ -1,20 +1,27 @@
 #!/bin/sh
-# Copies what the product consists of from a build (first argument) to the tree that becomes the image (second), with
-# nothing in it that depends on where or when this runs. SOURCE_DATE_EPOCH is the time that all files get. The tree holds
-# the base's passwd and group already.
+# Lays out what is copied over the base image: Node in one layer, which stays the same from release to release, and all the
+# rest in another. It runs where the product was built, with the base image below /base. Nothing in the layers depends on
+# where or when it runs; SOURCE_DATE_EPOCH is the time of our own files.
 set -eu
-build=$1
-tree=$2
-app=$tree/app
 
-mkdir -p "$app/scripts" "$tree/data"
-cd "$build"
-cp --parents --recursive apps/*/package.json apps/*/dist "$app"
-cp --parents --recursive apps/cli/bin packages/db/migrations node_modules LICENSE "$app"
-cp scripts/run.sh "$app/scripts"
-ln -s ../../../app/apps/cli/bin/calculaud "$tree/usr/local/bin/calculaud"
+# Node alone: npm and its packages have no business in production.
+node=/layers/node
+mkdir -p $node/usr/local/bin
+cp /usr/local/bin/node $node/usr/local/bin
+chmod 755 $node $node/usr $node/usr/local $node/usr/local/bin $node/usr/local/bin/node
+find $node -exec touch --reference=/usr/local/bin/node '{}' +
 
-cd "$app"
+layer=/layers/app
+app=$layer/app
+mkdir -p $app/scripts $layer/data $layer/etc $layer/usr/local/bin
+cd /build
+cp --parents --recursive apps/*/package.json apps/*/dist apps/cli/bin packages/db/migrations node_modules LICENSE $app
+cp scripts/run.sh $app/scripts
+cp deploy/image/entrypoint.sh $layer/usr/local/bin/entrypoint
+cp deploy/image/health.sh $layer/usr/local/bin/health
+ln -s ../../../app/apps/cli/bin/calculaud $layer/usr/local/bin/calculaud
+
+cd $app
 # Our own packages are part of the bundles; the rest is for editors, or speaks of the folder it was built in.
 rm -rf node_modules/@calculaud node_modules/.bin node_modules/.package-lock.json apps/*/dist/.built
 # Served are the style sheet and the script (apps/server/src/docs/routes.ts).
@@ -24,11 +31,17 @@ find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -
   ! -iname 'licen[cs]e*' ! -iname 'notice*' ! -iname 'copying*' -delete
 find node_modules -type d -empty -delete
 
-echo 'calculaud:x:10001:10001:Calculaud:/data:/usr/sbin/nologin' >> "$tree/etc/passwd"
-echo 'calculaud:x:10001:' >> "$tree/etc/group"
+cp /base/etc/passwd /base/etc/group $layer/etc
+echo 'calculaud:x:10001:10001:Calculaud:/data:/usr/sbin/nologin' >> $layer/etc/passwd
+echo 'calculaud:x:10001:' >> $layer/etc/group
 
-chmod -R u=rwX,go=rX "$tree"
-chmod 755 "$tree"/usr/local/bin/* "$app/apps/cli/bin"/*
-chown -R 0:0 "$tree"
-chown 10001:10001 "$tree/data"
-find "$tree" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" '{}' +
+chmod -R u=rwX,go=rX $layer
+chmod 755 $layer/usr/local/bin/* $app/apps/cli/bin/*
+chown -R 0:0 $layer
+chown 10001:10001 $layer/data
+
+# Nobody becomes somebody else in here: programs of the base that could do that lose the right.
+cd /base
+find . -xdev -type f -perm /6000 -exec cp --parents --preserve=all '{}' $layer ';' -exec chmod a-s $layer/'{}' ';'
+
+find $layer -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" '{}' +
