@@ -15,7 +15,8 @@ test('a job works on the database as the owner of the tables, as locked in as an
   expect(text).toContain('--network calculaud-test_data --network calculaud-test_outside');
   expect(text).toContain('--secret source=calculaud-test_database-owner_3,target=database-owner,uid=10001');
   expect(text).toContain('CALCULAUD_MIGRATION_DATABASE_URL_FILE=/run/secrets/database-owner');
-  expect(text).toContain('--user 10001:10001 --read-only --cap-drop ALL');
+  expect(text).toContain(' --read-only ');
+  expect(text).toContain('--user 10001:10001 --cap-drop ALL');
   expect(text).toContain('--limit-memory 512M');
 });
 

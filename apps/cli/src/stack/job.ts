@@ -1,4 +1,5 @@
 import type { EnvironmentConfig } from '../environment/schema.ts';
+import type { ComposeMount } from './compose.ts';
 import { bounded } from './container.ts';
 import { fullNetworkName, fullSecretName, NETWORKS, SECRETS, stackName } from './names.ts';
 import { placement } from './placement.ts';
@@ -22,47 +23,58 @@ export function renderJob(
   state: ReleaseState,
   { name, image, command }: Job,
 ): string[] {
+  const stack = stackName(config);
   const service = job(config, image, command);
   const { limits } = bounded(config, 'worker');
-  const secrets = SECRETS.flatMap((secret) => {
-    const file = service.secrets?.find(({ source }) => source === secret);
-    if (!file) return [];
-    const source = fullSecretName(config, secret, state.secrets);
-    return ['--secret', `source=${source},target=${file.target},uid=${file.uid},gid=${file.gid},mode=0400`];
-  });
-  const mounts = service.volumes.flatMap((mount) => {
-    switch (mount.type) {
-      case 'tmpfs':
-        return ['--mount', `type=tmpfs,destination=${mount.target},tmpfs-size=${mount.tmpfs.size}`];
-      case 'volume':
-        return [
-          '--mount',
-          `type=volume,source=${stackName(config)}_${mount.source},destination=${mount.target}`,
-        ];
-      case 'bind':
-        return ['--mount', `type=bind,source=${mount.source},destination=${mount.target},readonly`];
-    }
-  });
-  const { constraints = [] } = placement(config, 'app').placement ?? {};
-  return [
-    ...['service', 'create', '--detach', '--quiet', '--no-resolve-image'],
-    ...['--name', `${stackName(config)}-${name}`, '--label', `calculaud.job=${stackName(config)}`],
-    ...['--mode', 'replicated-job', '--restart-condition', 'none'],
-    ...[NETWORKS.data, NETWORKS.outside].flatMap((network) => [
-      '--network',
-      fullNetworkName(config, network),
-    ]),
-    ...secrets,
-    ...mounts,
-    ...Object.entries(service.environment ?? {}).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
-    ...['--user', service.user, '--read-only', '--cap-drop', 'ALL', '--no-healthcheck'],
-    ...['--limit-cpu', limits.cpus, '--limit-memory', limits.memory, '--limit-pids', String(limits.pids)],
-    ...['--log-driver', service.logging.driver],
-    ...Object.entries(service.logging.options).flatMap(([key, value]) => ['--log-opt', `${key}=${value}`]),
-    ...constraints.flatMap((constraint) => ['--constraint', constraint]),
-    ...(service.working_dir === undefined ? [] : ['--workdir', service.working_dir]),
-    ...(service.entrypoint === undefined ? [] : ['--entrypoint', service.entrypoint.join(' ')]),
-    image,
-    ...(service.command ?? []),
+  const options: (readonly [option: string, value: string])[] = [
+    ['--name', `${stack}-${name}`],
+    ['--label', `calculaud.job=${stack}`],
+    ['--mode', 'replicated-job'],
+    ['--restart-condition', 'none'],
+    ['--user', service.user],
+    ['--cap-drop', 'ALL'],
+    ['--limit-cpu', limits.cpus],
+    ['--limit-memory', limits.memory],
+    ['--limit-pids', String(limits.pids)],
+    ['--log-driver', service.logging.driver],
   ];
+  const add = (option: string, values: readonly string[]): void => {
+    for (const value of values) options.push([option, value]);
+  };
+  add('--log-opt', pairs(service.logging.options));
+  add(
+    '--network',
+    [NETWORKS.data, NETWORKS.outside].map((network) => fullNetworkName(config, network)),
+  );
+  add(
+    '--secret',
+    SECRETS.flatMap((secret) => {
+      const file = service.secrets?.find(({ source }) => source === secret);
+      const source = fullSecretName(config, secret, state.secrets);
+      return file ? [`source=${source},target=${file.target},uid=${file.uid},gid=${file.gid},mode=0400`] : [];
+    }),
+  );
+  add(
+    '--mount',
+    service.volumes.map((mount) => mountOption(mount, stack)),
+  );
+  add('--env', pairs(service.environment ?? {}));
+  add('--constraint', placement(config, 'app').placement?.constraints ?? []);
+  add('--workdir', service.working_dir === undefined ? [] : [service.working_dir]);
+  add('--entrypoint', service.entrypoint === undefined ? [] : [service.entrypoint.join(' ')]);
+  const switches = ['--detach', '--quiet', '--no-resolve-image', '--read-only', '--no-healthcheck'];
+  return ['service', 'create', ...switches, ...options.flat(), image, ...(service.command ?? [])];
+}
+
+function pairs(values: Readonly<Record<string, string>>): string[] {
+  return Object.entries(values).map(([key, value]) => `${key}=${value}`);
+}
+
+function mountOption(mount: ComposeMount, stack: string): string {
+  if (mount.type === 'tmpfs') {
+    return `type=tmpfs,destination=${mount.target},tmpfs-size=${mount.tmpfs.size}`;
+  }
+  return mount.type === 'volume'
+    ? `type=volume,source=${stack}_${mount.source},destination=${mount.target}`
+    : `type=bind,source=${mount.source},destination=${mount.target},readonly`;
 }

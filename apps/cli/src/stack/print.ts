@@ -30,8 +30,19 @@ function header(name: string): string {
 
 /** What a reader looks for first comes first; the rest by name. */
 const FIRST = [
-  ...['image', 'volumes', 'configs', 'secrets', 'environment', 'ports', 'networks', 'command', 'entrypoint'],
-  ...['working_dir', 'healthcheck', 'logging', 'user'],
+  'image',
+  'volumes',
+  'configs',
+  'secrets',
+  'environment',
+  'ports',
+  'networks',
+  'command',
+  'entrypoint',
+  'working_dir',
+  'healthcheck',
+  'logging',
+  'user',
 ];
 
 function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {

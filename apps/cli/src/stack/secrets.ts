@@ -28,19 +28,12 @@ function originOf(
   { kind, database, storage }: EnvironmentConfig,
   secret: SecretName,
 ): NeededSecret['origin'] {
-  switch (secret) {
-    case 'signing-secret':
-      return 'generated';
-    case 'tls':
-      return kind === 'development' ? 'generated' : 'given';
-    case 'smtp-password':
-      return 'given';
-    case 's3-access-key-id':
-    case 's3-secret-access-key':
-      return storage.kind === 'bundled-s3' ? 'generated' : 'given';
-    default:
-      return database.kind === 'bundled' ? 'generated' : 'given';
-  }
+  const ours =
+    secret === 'signing-secret' ||
+    (secret === 'tls' && kind === 'development') ||
+    (secret.startsWith('s3-') && storage.kind === 'bundled-s3') ||
+    (secret.startsWith('database-') && database.kind === 'bundled');
+  return ours ? 'generated' : 'given';
 }
 
 const MEANINGS: Readonly<Record<SecretName, string>> = {
