@@ -32,9 +32,14 @@ jobs:
       - run: sh scripts/pipeline/publish-image.sh
         env:
           TOKEN: \${{ secrets.TOKEN }}
+  again:
+    uses: ./example.yml
+    permissions:
+      contents: read # as its jobs say
+      packages: write # as its jobs say
   success:
     if: always()
-    needs: [check, publish]
+    needs: [check, publish, again]
     runs-on: ubuntu-24.04
     timeout-minutes: 5
     permissions: {} # none

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { allSteps, type Job, type Pipelines, type Step, type WorkflowFile } from './workflow-files.ts';
 import { calledScripts, ONLY_THERE, scriptsOfChecks } from './workflow-scripts.ts';
 
@@ -58,6 +59,9 @@ function publishes(job: Job): boolean {
 }
 
 const checks = scriptsOfChecks();
+
+/** What a job may do; anything else than a list of rights is another rule's fault. */
+const rights = z.record(z.string(), z.string()).catch({});
 
 const CANCELS = ['false', "${{ github.event_name == 'pull_request' || github.event_name == 'merge_group' }}"];
 
@@ -122,6 +126,23 @@ export const rules: readonly Rule[] = [
     reason: 'a right that nobody can explain is a right too many',
     violations: lines(/^[a-z-]+: (read|write)\b/, (line) => /: (read|write) # \S/.test(line)),
     broken: [[' # to push the image', '']],
+  },
+  {
+    rule: 'who calls a workflow grants what its jobs ask for',
+    reason: 'GitHub refuses the whole run otherwise, also for a job that would be skipped',
+    violations: jobs((job, { workflows: files }) => {
+      const called = files.find(({ path }) => job.uses === `./${path}`);
+      const granted = rights.parse(job.permissions);
+      return Object.entries(called?.workflow.jobs ?? {}).flatMap(([id, inner]) =>
+        Object.entries(rights.parse(inner.permissions))
+          .filter(([right, level]) => granted[right] !== level && granted[right] !== 'write')
+          .map(([right, level]) => `${id} of ${job.uses} asks for ${right}: ${level}`),
+      );
+    }),
+    broken: [
+      ['      packages: write # as its jobs say\n', ''],
+      ['packages: write # as its jobs say', 'packages: read # as its jobs say'],
+    ],
   },
   {
     rule: 'every job has a time limit',
@@ -274,7 +295,7 @@ export const rules: readonly Rule[] = [
       ];
     }),
     broken: [
-      ['needs: [check, publish]', 'needs: [check]'],
+      ['needs: [check, publish, again]', 'needs: [check, again]'],
       ['    if: always()\n', ''],
       ["join(needs.*.result, ' ')", 'needs.check.result'],
     ],
