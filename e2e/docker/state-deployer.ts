@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { Plan } from '../../apps/cli/src/deployment/journal.ts';
-import { type Journal, nextToApply, nextToUndo } from '../../apps/cli/src/deployment/journal.ts';
+import { type Journal, nextToApply, nextToUndo, type Plan } from '../../apps/cli/src/deployment/journal.ts';
 import {
   finishJournal,
   loadPlan,
