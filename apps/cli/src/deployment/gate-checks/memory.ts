@@ -57,7 +57,7 @@ function growths(readings: readonly MemoryReading[], side: Side): Growth[] {
     readings.filter((reading) => reading.side === side),
     ({ instance }) => instance,
   );
-  return [...instances.values()].flatMap((own) => {
+  return [...instances.values()].map(thinned).flatMap((own) => {
     const [first, last] = [own[0], own.at(-1)];
     if (!first || !last || own.length < 2) return [];
     const points = own.map(({ requests, liveBytes }) => [requests, liveBytes] as const);
@@ -71,6 +71,15 @@ function growths(readings: readonly MemoryReading[], side: Side): Growth[] {
       },
     ];
   });
+}
+
+/** Enough for a slope; every pair of points is looked at. */
+const MOST_POINTS = 40;
+
+/** The last one stays, whatever goes. */
+function thinned<T>(readings: readonly T[]): readonly T[] {
+  const step = Math.ceil(readings.length / MOST_POINTS);
+  return readings.filter((_, index) => (readings.length - 1 - index) % step === 0);
 }
 
 /** Of a process that answered nothing in between, no growth by its requests is known. */
