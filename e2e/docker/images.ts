@@ -6,5 +6,5 @@ export const images = {
   gateway: 'calculaud-gateway:test',
   pooler: 'calculaud-pooler:test',
   postgres: baseImage('postgres'),
-  s3: baseImage('s3'),
+  storage: 'calculaud-storage:test',
 } as const;

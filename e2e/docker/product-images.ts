@@ -19,6 +19,7 @@ export function buildProductImages(host: string): void {
   ]);
   build(host, 'gateway', ['--base', `BASE=${baseImage('haproxy')}`]);
   build(host, 'pooler', ['--base', `BASE=${baseImage('pgbouncer')}`]);
+  build(host, 'storage', ['--base', `BASE=${baseImage('s3')}`]);
 }
 
 function build(host: string, name: keyof typeof IMAGES, options: readonly string[]): void {

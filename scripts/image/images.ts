@@ -43,4 +43,11 @@ export const IMAGES = {
     paths: ['.'],
     asks: [],
   },
+  storage: {
+    name: 'calculaud-storage',
+    dockerfile: 'deploy/storage/Dockerfile',
+    root: 'deploy/storage',
+    paths: ['.'],
+    asks: [],
+  },
 } as const satisfies Record<string, ImageDefinition>;

@@ -65,6 +65,8 @@ defaults
     retries 3
     option redispatch 1
     retry-on conn-failure empty-response 502 503
+    # An old process answers once more on each idle connection before it closes it; else a request would meet the end.
+    option idle-close-on-response
     timeout connect 1s
     timeout queue 10s
     timeout http-request 10s
@@ -194,6 +196,9 @@ const SWITCH = lines([
   `default_backend ${backendName('blue')}`,
 ]);
 
+/** How the servers begin that are used while none of the checked ones is ready. */
+export const UNCHECKED = 'any-';
+
 function colourBackend(colour: Colour): string {
   return `
 backend ${backendName(colour)}
@@ -203,7 +208,11 @@ backend ${backendName(colour)}
     # One failed connection is enough to be left out until the next check.
     default-server check port ${MANAGEMENT_PORT} inter 500ms fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down
     default-server resolvers docker init-addr last,none
-    server-template api- 1-${SERVER_SLOTS} tasks.${apiService(colour)}:${API_PORT}`;
+    server-template api- 1-${SERVER_SLOTS} tasks.${apiService(colour)}:${API_PORT}
+    # While all of them say that they are not ready (the database is away, the machine is starved), they are asked all the
+    # same: what an instance answers by itself is better than a 503 of ours, and often it does answer.
+    option allbackups
+    server-template ${UNCHECKED} 1-${SERVER_SLOTS} tasks.${apiService(colour)}:${API_PORT} backup no-check`;
 }
 
 const CLIENTS = `

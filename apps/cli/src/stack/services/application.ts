@@ -153,7 +153,7 @@ function application(
 ): Omit<ComposeService, 'deploy' | 'networks'> {
   return {
     image,
-    ...(config.sources === undefined ? { command } : fromSources(command)),
+    ...(config.sources === undefined ? { command, init: true } : fromSources(command)),
     ...hardened(APP_USER),
     secrets: secretFiles(secrets, APP_USER),
     volumes: [
