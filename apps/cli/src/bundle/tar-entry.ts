@@ -33,7 +33,8 @@ export function tarHeader({ name, size, seconds }: TarFile): Buffer {
   // The sum is taken with spaces in its place.
   header.fill(' ', 148, 156);
   header.write('0', 156);
-  header.write('ustar\0' + '00', 257);
+  header.write('ustar\0', 257);
+  header.write('00', 263);
   const sum = header.reduce((total, byte) => total + byte, 0);
   header.write(`${octal(sum, 6)}\0 `, 148);
   return header;
