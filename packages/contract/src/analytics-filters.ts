@@ -1,20 +1,32 @@
 import { z } from 'zod';
 import { boolean, day, id, repeated } from './input.ts';
 
-const serviceTypes = { service_type_id: repeated(id()) };
-const dates = { start_date: day().optional(), end_date: day().optional() };
+const serviceTypes = {
+  service_type_id: repeated(id(), 'Only purposes of these service types; repeat it for several.'),
+};
+const dates = {
+  start_date: day().optional().describe('From this day of the organisation on.'),
+  end_date: day().optional().describe('Up to this day of the organisation, it included.'),
+};
 
 export const datedQuery = z.object({ ...dates, ...serviceTypes });
 
-const ignoredDay = z.unknown().meta({ type: 'string', format: 'date' }).optional();
+const ignoredDay = (description: string) =>
+  z
+    .unknown()
+    .meta({ type: 'string', format: 'date' })
+    .optional()
+    .describe(`${description} Without \`apply_dates\` it is not looked at.`);
 
 /** As in v1 the dates are not looked at, not even whether they are dates: unless `apply_dates` says so. */
 export const liveQuery = z
   .object({
     ...serviceTypes,
-    apply_dates: boolean().default(false),
-    start_date: ignoredDay,
-    end_date: ignoredDay,
+    apply_dates: boolean()
+      .default(false)
+      .describe('Looks at the dates, which v1 ignored here: only purposes that were created between them.'),
+    start_date: ignoredDay('Created on this day of the organisation, or later.'),
+    end_date: ignoredDay('Created on this day of the organisation, or before.'),
   })
   .superRefine((query, context) => {
     const { error } = parseDates(query);

@@ -100,7 +100,7 @@ export const serviceTypesByStatus = endpoint({
   path: '/analytics/service-types/{status}/distribution',
   summary: 'Purposes that reached a status, by service type',
   description: 'The dates are those of the change to the status, whatever the status is now.',
-  params: z.object({ status: oneOf(purposeStatuses) }),
+  params: z.object({ status: oneOf(purposeStatuses).describe('The status that was reached.') }),
   success: {
     status: 200,
     body: z
@@ -141,15 +141,18 @@ const amounts = z
     ils: out.money,
     support_usd: out.money,
     available_usd: out.money,
-    /** All dollars, and all shekels at the configured rate, or those of their days. */
-    total_usd: out.money,
-    /** All shekels, and all dollars at the configured rate, or those of their days. */
-    total_ils: out.money,
-    /**
-     * Sums in any further currency of the installation. Those that are dollars or shekels by their ISO code are part of
-     * the totals, the others of neither.
-     */
-    other: z.array(z.object({ currency: z.string(), amount: out.money })),
+    total_usd: out.money.describe(
+      'All dollars, and all shekels at the configured rate, or those of their days.',
+    ),
+    total_ils: out.money.describe(
+      'All shekels, and all dollars at the configured rate, or those of their days.',
+    ),
+    other: z
+      .array(z.object({ currency: z.string(), amount: out.money }))
+      .describe(
+        'Sums in any further currency of the installation. Those that are dollars or shekels by their ISO code are part of ' +
+          'the totals, the others of neither.',
+      ),
   })
   .meta({ id: 'CostAmounts' });
 
@@ -157,8 +160,11 @@ const costs = {
   ...dated,
   query: z.object({
     ...datedQuery.shape,
-    /** `dated` converts each cost at the exchange rate of the day on which its purpose was created. */
-    rates: oneOf(['configured', 'dated']).default('configured'),
+    rates: oneOf(['configured', 'dated'])
+      .default('configured')
+      .describe(
+        '`dated` converts each cost at the exchange rate of the day on which its purpose was created.',
+      ),
   }),
   description:
     'The dates are those of the creation of the purpose; service_type_id is that of the purpose. With `rates=dated` days before the first known exchange rate have the configured one.',
@@ -205,7 +211,12 @@ export const purposeProcessingTimes = endpoint({
   summary: 'Days from the first completed emf_id stage to the last change to COMPLETED, by service type',
   description:
     'Counts purchases: a purpose with two of them counts twice, and distinct_purposes says how many purposes they are. With `count=purposes` each purpose that is COMPLETED now counts once, from the first form of all its purchases; those that end before it are left out. The dates are those of the change to COMPLETED.',
-  query: z.object({ ...datedQuery.shape, count: oneOf(['purchases', 'purposes']).default('purchases') }),
+  query: z.object({
+    ...datedQuery.shape,
+    count: oneOf(['purchases', 'purposes'])
+      .default('purchases')
+      .describe('What counts once: each purchase, as in v1, or each purpose.'),
+  }),
   success: {
     status: 200,
     body: z
@@ -217,8 +228,9 @@ export const purposeProcessingTimes = endpoint({
             max_processing_days: z.int(),
           }),
         ),
-        /** How many purchases: the name is v1's. With `count=purposes` it is true. */
-        total_purposes: count,
+        total_purposes: count.describe(
+          "How many purchases: the name is v1's. With `count=purposes` it is true.",
+        ),
         distinct_purposes: count,
       })
       .meta({ id: 'PurposeProcessingTimes' }),
@@ -232,7 +244,14 @@ export const stageProcessingTimes = endpoint({
   summary: 'Days that stages took since the level before them was complete, by stage type and service type',
   description:
     'The dates are those of the creation of the purpose. service_type_id filters the breakdown; the overall figures are of all purposes, and with `population=same` of those that the breakdown counts. Stages dated before the level before them are left out.',
-  query: z.object({ ...datedQuery.shape, population: oneOf(['all', 'same']).default('all') }),
+  query: z.object({
+    ...datedQuery.shape,
+    population: oneOf(['all', 'same'])
+      .default('all')
+      .describe(
+        'Of which purposes the overall figures are: all, as in v1, or the same as those of the breakdown.',
+      ),
+  }),
   success: {
     status: 200,
     body: z

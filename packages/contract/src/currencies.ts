@@ -17,21 +17,27 @@ function matching(pattern: RegExp, what: string) {
     .meta({ type: 'string', pattern: pattern.source });
 }
 
-const isoCode = matching(/^[A-Z]{3}$/, 'an ISO 4217 code of three capital letters');
+const isoCode = matching(/^[A-Z]{3}$/, 'an ISO 4217 code of three capital letters').describe(
+  'An ISO 4217 code.',
+);
+const name = text({ min: 1, max: 255 }).describe('What people read.');
+const fundingChannel = text({ min: 1, max: 100 })
+  .nullable()
+  .optional()
+  .describe('The fund that the money comes from, where a currency has several; null: it has one.');
 
 export const currency = z
   .object({
     id: out.id,
-    /** What costs name. */
-    code: z.string(),
-    /** ISO 4217. Several codes may be the same currency from different funds. */
-    iso_code: z.string(),
-    /** The fund that the money comes from, where a currency has several. */
-    funding_channel: z.string().nullable(),
+    code: z.string().describe('What costs name.'),
+    iso_code: z.string().describe('ISO 4217. Several codes may be the same currency from different funds.'),
+    funding_channel: z
+      .string()
+      .nullable()
+      .describe('The fund that the money comes from, where a currency has several.'),
     name: z.string(),
     position: z.int(),
-    /** New costs may name it. */
-    is_active: z.boolean(),
+    is_active: z.boolean().describe('New costs may name it.'),
   })
   .meta({ id: 'Currency' });
 
@@ -40,8 +46,12 @@ export const listCurrencies = endpoint({
   method: 'GET',
   path: '/currencies/',
   summary: 'List the currencies that costs may be in',
+  description: 'In their order. Several codes may be the same ISO currency from different funds.',
   permission: 'currencies.read',
-  query: z.object({ ...paging, is_active: boolean().optional() }),
+  query: z.object({
+    ...paging,
+    is_active: boolean().optional().describe('Only those that new costs may name, or only the others.'),
+  }),
   success: { status: 200, body: out.page(currency) },
 });
 
@@ -50,15 +60,19 @@ export const createCurrency = endpoint({
   method: 'POST',
   path: '/currencies/',
   summary: 'Add a currency',
+  description:
+    'Costs may name it at once. Give it an exchange rate, too: rules that convert sums cannot decide without one.',
   permission: 'currencies.write',
   body: z.object({
-    code: matching(/^[A-Z][A-Z0-9_]{0,31}$/, 'capital letters, digits and underscores, a letter first'),
+    code: matching(
+      /^[A-Z][A-Z0-9_]{0,31}$/,
+      'capital letters, digits and underscores, a letter first',
+    ).describe('What costs name. It stays for ever.'),
     iso_code: isoCode,
-    funding_channel: text({ min: 1, max: 100 }).nullable().optional(),
-    name: text({ min: 1, max: 255 }),
-    /** Last by default. */
-    position: integer({ min: 1 }).optional(),
-    is_active: boolean().default(true),
+    funding_channel: fundingChannel,
+    name,
+    position: integer({ min: 1 }).optional().describe('Last by default.'),
+    is_active: boolean().default(true).describe('New costs may name it.'),
   }),
   success: { status: 201, body: currency },
   errors: [409],
@@ -68,15 +82,15 @@ export const updateCurrency = endpoint({
   id: 'currencies.update',
   method: 'PATCH',
   path: '/currencies/{code}',
-  summary:
-    'Change a currency: only the members present. Its codes stay, because costs have been recorded in it',
+  summary: 'Change a currency: only the members present',
+  description: 'Its codes stay, because costs have been recorded in it.',
   permission: 'currencies.write',
-  params: z.object({ code: text({ max: 32 }) }),
+  params: z.object({ code: text({ max: 32 }).describe('The code that costs name.') }),
   body: z.object({
-    funding_channel: text({ min: 1, max: 100 }).nullable().optional(),
-    name: nullIgnored(text({ min: 1, max: 255 })),
-    position: nullIgnored(integer({ min: 1 })),
-    is_active: nullIgnored(boolean()),
+    funding_channel: fundingChannel,
+    name: nullIgnored(name),
+    position: nullIgnored(integer({ min: 1 })).describe('Its place in lists.'),
+    is_active: nullIgnored(boolean()).describe('New costs may name it; those that were recorded stay.'),
   }),
   success: { status: 200, body: currency },
   errors: [404],
@@ -87,12 +101,11 @@ export const exchangeRate = z
     id: out.id,
     currency: z.string(),
     base: z.string(),
-    /** What one unit of `currency` is worth in `base`. */
-    rate: out.money,
-    /** It holds from this day until the next one begins. */
-    valid_from: out.day,
-    /** It comes from the setting USD_TO_ILS_RATE and holds before any other. */
-    is_starting: z.boolean(),
+    rate: out.money.describe('What one unit of `currency` is worth in `base`.'),
+    valid_from: out.day.describe('It holds from this day until the next one begins.'),
+    is_starting: z
+      .boolean()
+      .describe('It comes from the setting USD_TO_ILS_RATE and holds before any other.'),
     created_at: out.dateTime,
   })
   .meta({ id: 'ExchangeRate' });
@@ -102,20 +115,23 @@ const rate = amount()
     error: 'Input should be greater than 0',
     params: { type: 'greater_than', ctx: { gt: 0 } },
   })
-  .meta({ type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1e15 });
+  .meta({ type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1e15 })
+  .describe('What one unit of `currency` is worth in `base`.');
+const validFrom = day().describe('It holds from this day until the next one begins.');
 
 export const listExchangeRates = endpoint({
   id: 'currencies.list-rates',
   method: 'GET',
   path: '/exchange-rates/',
   summary: 'List exchange rates by currency, newest first',
+  description:
+    'A rate holds from its day until that of the next one. The starting rate comes from the configuration.',
   permission: 'currencies.read',
   query: z.object({
     ...paging,
-    currency: isoCode.optional(),
-    base: isoCode.optional(),
-    /** Only the rate of each pair that holds on this day. */
-    valid_on: day().optional(),
+    currency: isoCode.optional().describe('Only rates of this currency, by its ISO 4217 code.'),
+    base: isoCode.optional().describe('Only rates in this currency, by its ISO 4217 code.'),
+    valid_on: day().optional().describe('Only the rate of each pair that holds on this day.'),
   }),
   success: { status: 200, body: out.page(exchangeRate) },
 });
@@ -127,7 +143,12 @@ export const createExchangeRate = endpoint({
   summary: 'Enter an exchange rate from a day on',
   description: 'Stored amounts and decisions that were made do not change.',
   permission: 'currencies.write',
-  body: z.object({ currency: isoCode, base: isoCode.default(BASE_CURRENCY), rate, valid_from: day() }),
+  body: z.object({
+    currency: isoCode.describe('What is converted, by its ISO 4217 code.'),
+    base: isoCode.default(BASE_CURRENCY).describe('What it is converted to, by its ISO 4217 code.'),
+    rate,
+    valid_from: validFrom,
+  }),
   success: { status: 201, body: exchangeRate },
   errors: [400, 409],
 });
@@ -136,10 +157,11 @@ export const updateExchangeRate = endpoint({
   id: 'currencies.update-rate',
   method: 'PATCH',
   path: '/exchange-rates/{rate_id}',
-  summary: 'Correct a rate that does not hold yet. One that did is followed by a new one instead',
+  summary: 'Correct an exchange rate that does not hold yet',
+  description: 'One that holds already, or did, is refused with 409: enter a new one that follows it.',
   permission: 'currencies.write',
-  params: z.object({ rate_id: id() }),
-  body: z.object({ rate: nullIgnored(rate), valid_from: nullIgnored(day()) }),
+  params: z.object({ rate_id: id().describe('The id of the exchange rate.') }),
+  body: z.object({ rate: nullIgnored(rate), valid_from: nullIgnored(validFrom) }),
   success: { status: 200, body: exchangeRate },
   errors: [400, 404, 409],
 });

@@ -31,6 +31,8 @@ export interface Success {
   readonly body?: z.ZodType;
   /** A body that is not JSON. */
   readonly mediaType?: string;
+  /** A part of the body can be asked for by a Range header, and is answered with 206. */
+  readonly ranges?: true;
   /** The answer carries an ETag, and writes of the record honour If-Match. */
   readonly versioned?: true;
 }

@@ -21,8 +21,9 @@ export const predefinedFlow = z
     id: out.id,
     flow_name: z.string(),
     created_at: out.dateTime,
-    /** By priority; stages that run in parallel stand together in a list of their own. */
-    flow_stages: z.array(z.union([flowStage, z.array(flowStage)])),
+    flow_stages: z
+      .array(z.union([flowStage, z.array(flowStage)]))
+      .describe('By priority; stages that run in parallel stand together in a list of their own.'),
   })
   .meta({ id: 'PredefinedFlow' });
 
@@ -31,13 +32,20 @@ const predefinedFlowEdit = z
     id: out.id,
     flow_name: z.string(),
     created_at: out.dateTime,
-    /** Names of stage types, as a POST or PATCH takes them. */
-    stages: z.array(z.union([z.string(), z.array(z.string())])),
+    stages: z
+      .array(z.union([z.string(), z.array(z.string())]))
+      .describe('Names of stage types, as a POST or PATCH takes them.'),
   })
   .meta({ id: 'PredefinedFlowEdit' });
 
 const eitherFormat = z.union([predefinedFlow, predefinedFlowEdit]);
-const editFormat = { edit_format: boolean().default(false) };
+const editFormat = {
+  edit_format: boolean()
+    .default(false)
+    .describe(
+      'Answers in the form that an edit takes: names of stage types in `stages` instead of `flow_stages`.',
+    ),
+};
 
 /** A stage type by its id, or by its name; text is always a name, even when it is all digits. */
 export type StageTypeReference = { readonly id: number } | { readonly name: string };
@@ -58,16 +66,24 @@ const stageTypeReference = z
   })
   .meta({ anyOf: [{ type: 'integer' }, { type: 'string', maxLength: 255 }] });
 
-const flowName = text({ min: 1, max: 255 });
-/** The position, from 1, becomes the priority; an empty inner list uses one up. */
-const stages = z.array(oneOrList(stageTypeReference)).max(1000);
-const params = z.object({ flow_id: id() });
+const flowName = text({ min: 1, max: 255 }).describe(
+  'No other has the same; flow rules choose it by this name.',
+);
+const stages = z
+  .array(oneOrList(stageTypeReference))
+  .max(1000)
+  .describe(
+    'Stage types, by id (a number) or by name (a text). The position, from 1, becomes the priority; those in a list of their ' +
+      'own run in parallel, and an empty one uses a position up.',
+  );
+const params = z.object({ flow_id: id().describe('The id of the predefined flow.') });
 
 export const listPredefinedFlows = endpoint({
   id: 'predefined-flows.list',
   method: 'GET',
   path: '/predefined-flows/',
   summary: 'List predefined flows by name',
+  description: 'Each is a chain of stage types that is copied into a new purchase.',
   permission: 'predefined-flows.read',
   query: z.object({ ...paging, search, ...editFormat }),
   success: { status: 200, body: out.page(eitherFormat) },
@@ -77,7 +93,8 @@ export const getPredefinedFlow = endpoint({
   id: 'predefined-flows.get',
   method: 'GET',
   path: '/predefined-flows/{flow_id}',
-  summary: 'Show one predefined flow, with its stages or in the form that an edit takes',
+  summary: 'Show one predefined flow',
+  description: 'With its stages, or in the form that an edit takes.',
   permission: 'predefined-flows.read',
   params,
   query: z.object(editFormat),
@@ -90,6 +107,8 @@ export const createPredefinedFlow = endpoint({
   method: 'POST',
   path: '/predefined-flows/',
   summary: 'Add a predefined flow',
+  description:
+    'A flow rule has to name it before a purchase gets it. 400: there is no such stage type. 409: another has the same name.',
   permission: 'predefined-flows.write',
   body: z.object({ flow_name: flowName, stages }),
   success: { status: 201, body: predefinedFlow },
@@ -100,7 +119,8 @@ export const updatePredefinedFlow = endpoint({
   id: 'predefined-flows.update',
   method: 'PATCH',
   path: '/predefined-flows/{flow_id}',
-  summary: 'Rename a predefined flow or replace its stages. Purchases that have it stay as they are',
+  summary: 'Rename a predefined flow or replace its stages',
+  description: 'Purchases that have it stay as they are; flow rules that name it follow a new name.',
   permission: 'predefined-flows.write',
   params,
   body: z.object({ flow_name: flowName.optional(), stages: nullIgnored(stages) }),
@@ -112,7 +132,8 @@ export const deletePredefinedFlow = endpoint({
   id: 'predefined-flows.delete',
   method: 'DELETE',
   path: '/predefined-flows/{flow_id}',
-  summary: 'Delete a predefined flow. Purchases that have it keep their stages and lose the link',
+  summary: 'Delete a predefined flow',
+  description: 'Purchases that have it keep their stages and lose the link.',
   permission: 'predefined-flows.write',
   params,
   success: { status: 204 },

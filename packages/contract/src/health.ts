@@ -8,6 +8,7 @@ export const about = endpoint({
   path: '/',
   atRoot: true,
   summary: 'Name and version of the system',
+  description: 'Needs no credentials.',
   permission: 'public',
   success: { status: 200, body: z.object({ message: z.string(), version: z.string() }) },
 });
@@ -19,14 +20,16 @@ export const health = endpoint({
   method: 'GET',
   path: '/health',
   atRoot: true,
-  summary: 'Whether the system can serve; 503 when it cannot',
+  summary: 'Whether the system can serve',
+  description: '503, with the same members, when it cannot. Needs no credentials.',
   permission: 'public',
   success: {
     status: 200,
     body: z
       .object({
-        /** `degraded`: it serves, but uploads and downloads of files may fail. */
-        status: z.enum(['healthy', 'degraded', 'unhealthy']),
+        status: z
+          .enum(['healthy', 'degraded', 'unhealthy'])
+          .describe('`degraded`: it serves, but uploads and downloads of files may fail.'),
         app: z.string(),
         version: z.string(),
         environment: z.string(),

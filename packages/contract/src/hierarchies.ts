@@ -13,8 +13,7 @@ const members = {
   type: z.enum(hierarchyTypes),
   name: z.string(),
   parent_id: out.id.nullable(),
-  /** The names from the root down to this node, joined by ` / `. */
-  path: z.string(),
+  path: z.string().describe('The names from the root down to this node, joined by ` / `.'),
 };
 
 export const hierarchy = z.object(members).meta({ id: 'Hierarchy' });
@@ -33,14 +32,14 @@ export const listHierarchies = endpoint({
   method: 'GET',
   path: '/hierarchies/',
   summary: 'Search, filter and sort the nodes of the organisation',
+  description: 'The search looks at names.',
   permission: 'hierarchies.read',
   query: z.object({
     ...paging,
-    type_filter: oneOf(hierarchyTypes).optional(),
-    parent_id: id().optional(),
+    type_filter: oneOf(hierarchyTypes).optional().describe('Only nodes of this type.'),
+    parent_id: id().optional().describe('Only nodes directly below this one.'),
     search,
-    /** A name that cannot be sorted by counts as `name`, as in v1. */
-    sort_by: text().default('name'),
+    sort_by: text().default('name').describe('A name that cannot be sorted by counts as `name`, as in v1.'),
     sort_order: sortOrder.default('asc'),
   }),
   success: { status: 200, body: out.page(hierarchy) },
@@ -51,24 +50,26 @@ export const hierarchyTrees = endpoint({
   method: 'GET',
   path: '/hierarchies/tree',
   summary: 'All roots with everything below them, or what is below one node',
+  description: 'Children stand inside their parents, by name.',
   permission: 'hierarchies.read',
   query: z.object({
-    /** The children of this node, each with its subtree; 0 counts as absent, as in v1. */
-    hierarchy_id: id().optional(),
-    /** The node of `hierarchy_id` itself with its subtree. */
-    include_node: boolean().default(false),
+    hierarchy_id: id()
+      .optional()
+      .describe('The children of this node, each with its subtree; 0 counts as absent, as in v1.'),
+    include_node: boolean().default(false).describe('The node of `hierarchy_id` itself with its subtree.'),
   }),
   success: { status: 200, body: z.array(hierarchyTree) },
   errors: [404],
 });
 
-const params = z.object({ hierarchy_id: id() });
+const params = z.object({ hierarchy_id: id().describe('The id of the node.') });
 
 export const getHierarchy = endpoint({
   id: 'hierarchies.get',
   method: 'GET',
   path: '/hierarchies/{hierarchy_id}',
   summary: 'Show one node',
+  description: 'With its path, the names from the root down to it.',
   permission: 'hierarchies.read',
   params,
   success: { status: 200, body: hierarchy },
@@ -80,22 +81,27 @@ export const hierarchyChildren = endpoint({
   method: 'GET',
   path: '/hierarchies/{hierarchy_id}/children',
   summary: 'The nodes directly below one node, by name',
+  description: 'Without those further down.',
   permission: 'hierarchies.read',
   params,
-  query: z.object({ limit: integer({ min: 1, max: 1000 }).default(200) }),
+  query: z.object({ limit: integer({ min: 1, max: 1000 }).default(200).describe('At most so many.') }),
   success: { status: 200, body: z.array(hierarchy) },
   errors: [404],
 });
 
-const type = oneOf(hierarchyTypes);
-const name = text({ min: 1, max: 200 });
-const parentId = id().nullable().optional();
+const type = oneOf(hierarchyTypes).describe(
+  'What kind of unit it is; unless the rule `hierarchy-rank` is on, any may stand below any.',
+);
+const name = text({ min: 1, max: 200 }).describe('No other node below the same parent has the same.');
+const parentId = id().nullable().optional().describe('The node above it; null: it is a root.');
 
 export const createHierarchy = endpoint({
   id: 'hierarchies.create',
   method: 'POST',
   path: '/hierarchies/',
   summary: 'Add a node, at the root or below another',
+  description:
+    '400: there is no such parent, or a node below it has the same name. 409: the rule `hierarchy-rank` speaks against it.',
   permission: 'hierarchies.write',
   body: z.object({ type, name, parent_id: parentId }),
   success: { status: 201, body: hierarchy },
@@ -107,6 +113,8 @@ export const updateHierarchy = endpoint({
   method: 'PATCH',
   path: '/hierarchies/{hierarchy_id}',
   summary: 'Rename, retype or move a node: only the members present',
+  description:
+    'The paths of everything below it follow. 400: the parent does not exist, is the node itself or stands below it, or has a child of the name. 409: the rule `hierarchy-rank` speaks against it.',
   permission: 'hierarchies.write',
   params,
   body: z.object({ type: type.optional(), name: name.optional(), parent_id: parentId }),
@@ -119,6 +127,7 @@ export const deleteHierarchy = endpoint({
   method: 'DELETE',
   path: '/hierarchies/{hierarchy_id}',
   summary: 'Delete a node that has no children and no purposes',
+  description: 'Otherwise 400, which counts them.',
   permission: 'hierarchies.write',
   params,
   success: { status: 204 },

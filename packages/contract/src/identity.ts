@@ -11,16 +11,18 @@ const extraField = z.union([text({ max: 4096 }), z.array(text({ max: 4096 })).ma
 
 /** The fields that v1 knew; all others are passed on as they are. */
 export const tokenFields = z.object({
-  grant_type: oneOf(['authorization_code', 'refresh_token']),
-  client_id: text({ min: 1, max: 1000 }),
-  client_secret: field.optional(),
-  username: field.optional(),
-  password: field.optional(),
-  code: field.optional(),
-  redirect_uri: field.optional(),
-  scope: field.optional(),
-  code_verifier: field.optional(),
-  refresh_token: field.optional(),
+  grant_type: oneOf(['authorization_code', 'refresh_token']).describe('What is given for the tokens.'),
+  client_id: text({ min: 1, max: 1000 }).describe('The application, as the identity provider knows it.'),
+  client_secret: field.optional().describe('Of an application that has one.'),
+  username: field.optional().describe('Passed on as it is.'),
+  password: field.optional().describe('Passed on as it is.'),
+  code: field.optional().describe('The code that the identity provider sent the browser back with.'),
+  redirect_uri: field.optional().describe('Where it sent the browser, as in the request for the code.'),
+  scope: field.optional().describe('What the tokens are to be good for.'),
+  code_verifier: field
+    .optional()
+    .describe('What the challenge of the request for the code was made of (PKCE).'),
+  refresh_token: field.optional().describe('The token that new ones are asked for with.'),
 });
 const KNOWN_FIELDS = Object.keys(tokenFields.shape).length;
 

@@ -131,7 +131,7 @@ describe('what v1 accepted and refused (contract 2.1.7)', () => {
 });
 
 test('a repeated parameter takes one value or several, any other is not repeated', () => {
-  const many = repeated(integer());
+  const many = repeated(integer(), 'Numbers.');
   expect(parse(many, '5')).toEqual([5]);
   expect(parse(many, ['5', 6])).toEqual([5, 6]);
   expect(parse(many, undefined)).toBeUndefined();
@@ -147,7 +147,7 @@ test('no input, however strange, throws', () => {
     text({ min: 1, max: 5 }),
     day(),
     oneOf(['A']),
-    repeated(integer()),
+    repeated(integer(), 'Numbers.'),
   ];
   fc.assert(
     fc.property(fc.anything({ withNullPrototype: true, withBigInt: true, withDate: true }), (input) => {

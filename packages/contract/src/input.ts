@@ -208,21 +208,23 @@ export function oneOf<const Values extends readonly [string, ...string[]]>(value
 
 /** A member of a PATCH body that v1 leaves unchanged when it is null, as if it had not been sent. */
 export function nullIgnored<T extends z.ZodType>(item: T) {
-  return item
+  const member = item
     .nullable()
     .transform((value) => value ?? undefined)
     .optional();
+  return item.description === undefined ? member : member.describe(item.description);
 }
 
 const repeatedParameters = new WeakSet<z.core.$ZodType>();
 
 /** A query parameter that may be repeated: one value or several become a list. */
-export function repeated<T extends z.ZodType>(item: T) {
+export function repeated<T extends z.ZodType>(item: T, description: string) {
   const { $schema: _, ...items } = z.toJSONSchema(item, { io: 'input' });
   const list = z
     .preprocess((input): unknown[] => (Array.isArray(input) ? input : [input]), z.array(item).max(1000))
     .meta({ type: 'array', maxItems: 1000, items })
-    .optional();
+    .optional()
+    .describe(description);
   repeatedParameters.add(list);
   return list;
 }
@@ -234,7 +236,7 @@ export function isRepeated(parameter: z.core.$ZodType | undefined): boolean {
 
 /** `page` and `limit` of every list (contract 2.1.9). The server's configuration narrows the default and the maximum. */
 export const paging = {
-  page: integer({ min: 1 }).default(1),
+  page: integer({ min: 1 }).default(1).describe('Which page, from 1; one behind the last is empty.'),
   limit: integer({ min: 1 })
     .optional()
     .describe('Records a page; the server sets the default (100) and the most (200).'),
@@ -243,7 +245,7 @@ export const paging = {
 export const search = text({ max: 1000 })
   .optional()
   .describe('A part of the text, in any case. One phrase; it has no wildcards.');
-export const sortOrder = oneOf(['asc', 'desc']);
+export const sortOrder = oneOf(['asc', 'desc']).describe('Ascending or descending.');
 
 /** One item, or a list of items that stand at the same position. Either way a list comes out. */
 export function oneOrList<T extends z.ZodType>(item: T) {

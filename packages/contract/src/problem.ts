@@ -6,10 +6,8 @@ const members = {
   type: z.string(),
   title: z.string(),
   status: z.int(),
-  /** For programs: what kind of failure it is. */
-  code: z.string(),
-  /** To quote when reporting it. */
-  request_id: z.string(),
+  code: z.string().describe('For programs: what kind of failure it is.'),
+  request_id: z.string().describe('To quote when reporting it.'),
 };
 
 export const problem = z.object({ detail: z.string(), ...members }).meta({ id: 'Problem' });
@@ -17,8 +15,9 @@ export const problem = z.object({ detail: z.string(), ...members }).meta({ id: '
 const fieldError = z
   .object({
     type: z.string(),
-    /** `body`, `query` or `path`, then the name of the field, then indexes of lists. */
-    loc: z.array(z.union([z.string(), z.int()])),
+    loc: z
+      .array(z.union([z.string(), z.int()]))
+      .describe('`body`, `query` or `path`, then the name of the field, then indexes of lists.'),
     msg: z.string(),
     input: z.unknown().optional(),
     ctx: z.unknown().optional(),

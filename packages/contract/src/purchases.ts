@@ -18,8 +18,9 @@ export const purchase = z
     costs: z.array(cost),
     budget_source: budgetSource.nullable(),
     pending_authority: authority.nullable(),
-    /** By priority; stages that run in parallel stand together in a list of their own. */
-    flow_stages: z.array(z.union([stage, z.array(stage)])),
+    flow_stages: z
+      .array(z.union([stage, z.array(stage)]))
+      .describe('By priority; stages that run in parallel stand together in a list of their own.'),
     current_pending_stages: z.array(stage),
     days_since_last_completion: z.int().nullable(),
   })
@@ -38,15 +39,16 @@ const purchaseByItself = purchase
 
 /** Which flow the rules chose, and why. */
 const flowChoice = {
-  /** Null: no rule matched. */
-  rule_id: out.id.nullable(),
+  rule_id: out.id.nullable().describe('Null: no rule matched.'),
   rule_name: z.string().nullable(),
-  /** Null: no flow, so no stages. */
-  flow_id: out.id.nullable(),
+  flow_id: out.id.nullable().describe('Null: no flow, so no stages.'),
   flow_name: z.string().nullable(),
   reason: z.string(),
-  /** What the rules looked at: lines, currencies, totals (exact, as text), rates, service type, hierarchy. */
-  facts: z.record(z.string(), z.unknown()),
+  facts: z
+    .record(z.string(), z.unknown())
+    .describe(
+      'What the rules looked at: lines, currencies, totals (exact, as text), rates, service type, hierarchy.',
+    ),
 };
 
 const flowDecision = z
@@ -59,19 +61,25 @@ const flowDecision = z
   .meta({ id: 'FlowDecision' });
 
 /** A currency is known to the database and not to the contract; an unknown one is refused like a wrong enum value. */
-export const costInput = z.object({ currency: text({ max: 32 }), amount: amount() });
-const costs = z.array(costInput).max(1000);
-const params = z.object({ purchase_id: id() });
+export const costInput = z.object({
+  currency: text({ max: 32 }).describe('The code of an active currency.'),
+  amount: amount().describe('How much, in that currency.'),
+});
+const costs = z.array(costInput).max(1000).describe('The cost lines; the flow rules look at them.');
+const budgetSourceId = id().nullable().optional().describe('Who pays; null: nobody yet.');
+const params = z.object({ purchase_id: id().describe('The id of the purchase.') });
 
 export const createPurchase = endpoint({
   id: 'purchases.create',
   method: 'POST',
   path: '/purchases/',
   summary: 'Add a purchase to a purpose; the flow rules choose its stages',
+  description:
+    '400: there is no such purpose or budget source. 409: the flow that the rules choose does not exist, or a rule needs an exchange rate that there is not.',
   permission: 'purchases.write',
   body: z.object({
-    purpose_id: id(),
-    budget_source_id: id().nullable().optional(),
+    purpose_id: id().describe('The purpose that it serves.'),
+    budget_source_id: budgetSourceId,
     costs: costs.default([]),
   }),
   success: { status: 201, body: purchaseByItself, versioned: true },
@@ -84,6 +92,7 @@ export const getPurchase = endpoint({
   method: 'GET',
   path: '/purchases/{purchase_id}',
   summary: 'Show one purchase with its costs and stages',
+  description: 'With what it waits for, since when, and whom the current stages wait for.',
   permission: 'purchases.read',
   params,
   success: { status: 200, body: purchaseByItself, versioned: true },
@@ -93,14 +102,19 @@ export const getPurchase = endpoint({
 /** Exactly one of `id`, `stage_type_id` and `custom_name`. */
 const stageEdit = z
   .object({
-    /** Keeps this stage of the purchase, with all its data, at the new position. */
-    id: id().nullable().optional(),
-    /** Adds a pending stage of this type. */
-    stage_type_id: id().nullable().optional(),
-    /** Adds a stage of the type `custom` with a name of its own. */
-    custom_name: text({ min: 1, max: 255 }).nullable().optional(),
-    /** Recorded on a custom stage; beside the others it is ignored, as in v1. */
-    note: text().nullable().optional(),
+    id: id()
+      .nullable()
+      .optional()
+      .describe('Keeps this stage of the purchase, with all its data, at the new position.'),
+    stage_type_id: id().nullable().optional().describe('Adds a pending stage of this type.'),
+    custom_name: text({ min: 1, max: 255 })
+      .nullable()
+      .optional()
+      .describe('Adds a stage of the type `custom` with a name of its own.'),
+    note: text()
+      .nullable()
+      .optional()
+      .describe('Recorded on a custom stage; beside the others it is ignored, as in v1.'),
   })
   .transform((edit, context): StageEdit => {
     const { id, stage_type_id, custom_name, note } = edit;
@@ -136,8 +150,13 @@ export const updatePurchase = endpoint({
   permission: 'purchases.write',
   params,
   body: z.object({
-    budget_source_id: id().nullable().optional(),
-    stages: z.array(oneOrList(stageEdit)).max(1000).nullable().optional(),
+    budget_source_id: budgetSourceId,
+    stages: z
+      .array(oneOrList(stageEdit))
+      .max(1000)
+      .nullable()
+      .optional()
+      .describe('The whole new chain; null: it stays as it is.'),
   }),
   success: { status: 200, body: purchaseByItself, versioned: true },
   errors: [400, 404, 409, 412],
@@ -148,6 +167,7 @@ export const deletePurchase = endpoint({
   method: 'DELETE',
   path: '/purchases/{purchase_id}',
   summary: 'Delete a purchase with its stages and costs',
+  description: 'It can be restored.',
   permission: 'purchases.write',
   params,
   success: { status: 204 },
@@ -159,6 +179,8 @@ export const restorePurchase = endpoint({
   method: 'POST',
   path: '/purchases/{purchase_id}/restore',
   summary: 'Bring a deleted purchase back, with its stages and costs, under the ids they had',
+  description:
+    '409 names what it refers to and was deleted since. With its purpose it comes back by restoring that.',
   permission: 'purchases.write',
   params,
   success: { status: 200, body: purchaseByItself, versioned: true },
@@ -174,7 +196,16 @@ export const replaceCosts = endpoint({
     'The list is all there will be: a line with an id changes that line, one without is added, lines that are not named are removed. The stages stay as they are; choose the flow again to let the rules look at the new costs.',
   permission: 'purchases.write',
   params,
-  body: z.object({ costs: z.array(costInput.extend({ id: id().nullable().optional() })).max(1000) }),
+  body: z.object({
+    costs: z
+      .array(
+        costInput.extend({
+          id: id().nullable().optional().describe('The line that is changed; left out or null: a new one.'),
+        }),
+      )
+      .max(1000)
+      .describe('All lines that there will be.'),
+  }),
   success: { status: 200, body: purchaseByItself, versioned: true },
   errors: [400, 404, 412],
 });
@@ -182,8 +213,7 @@ export const replaceCosts = endpoint({
 /** A stage of the chain that a choice leads to. */
 const plannedStage = z
   .object({
-    /** The stage that is kept with all its data; null: a new one. */
-    id: out.id.nullable(),
+    id: out.id.nullable().describe('The stage that is kept with all its data; null: a new one.'),
     priority: z.int(),
     completion_date: out.day.nullable(),
     custom_name: z.string().nullable(),
@@ -202,10 +232,8 @@ export const chooseFlow = endpoint({
   params,
   body: z
     .object({
-      /** Shows what would happen and changes nothing. */
-      dry_run: boolean().default(false),
-      /** The day whose exchange rates count; today by default. */
-      date: day().optional(),
+      dry_run: boolean().default(false).describe('Shows what would happen and changes nothing.'),
+      date: day().optional().describe('The day whose exchange rates count; today by default.'),
     })
     .optional(),
   success: {
@@ -215,8 +243,7 @@ export const chooseFlow = endpoint({
         ...flowChoice,
         dry_run: z.boolean(),
         stages: z.array(plannedStage),
-        /** Pending stages that do not occur in the new flow. */
-        removed: z.array(plannedStage),
+        removed: z.array(plannedStage).describe('Pending stages that do not occur in the new flow.'),
       })
       .meta({ id: 'FlowChange' }),
     versioned: true,
@@ -229,6 +256,7 @@ export const listFlowDecisions = endpoint({
   method: 'GET',
   path: '/purchases/{purchase_id}/flow-decisions',
   summary: 'Every choice of a flow for the purchase, newest first: by which rule and why',
+  description: 'With what the rules looked at then: costs, rates of the day, service type, hierarchy.',
   permission: 'purchases.read',
   params,
   success: { status: 200, body: z.array(flowDecision) },

@@ -15,8 +15,7 @@ const purposeContent = z
     service_id: out.id,
     quantity: z.int(),
     service_name: z.string(),
-    /** The name of the service's type. */
-    service_type: z.string(),
+    service_type: z.string().describe("The name of the service's type."),
   })
   .meta({ id: 'PurposeContent' });
 
@@ -33,10 +32,8 @@ export const purpose = z
     creation_time: out.dateTime,
     last_modified: out.dateTime,
     current_status_changed_at: out.dateTime.nullable(),
-    /** The name of the supplier. */
-    supplier: z.string().nullable(),
-    /** The name of the service type. */
-    service_type: z.string().nullable(),
+    supplier: z.string().nullable().describe('The name of the supplier.'),
+    service_type: z.string().nullable().describe('The name of the service type.'),
     hierarchy: hierarchy.nullable(),
     pending_authority: authority.nullable(),
     file_attachments: z.array(fileAttachment),
@@ -47,14 +44,14 @@ export const purpose = z
 
 const purposeByItself = purpose
   .extend({
-    /** Of all its purchases. */
-    pending_authorities: pendingAuthorities,
-    /** When the flag was set because nothing moved; null: a person set it, or there is none. */
-    auto_flagged_at: out.dateTime.nullable(),
-    /** What had not moved, and for how many days, when the flag was set. */
+    pending_authorities: pendingAuthorities.describe('Of all its purchases.'),
+    auto_flagged_at: out.dateTime
+      .nullable()
+      .describe('When the flag was set because nothing moved; null: a person set it, or there is none.'),
     auto_flag_reason: z
       .object({ purchase_id: out.id, stage_type_id: out.id, days: z.int(), allowed_days: z.int() })
-      .nullable(),
+      .nullable()
+      .describe('What had not moved, and for how many days, when the flag was set.'),
   })
   .meta({ id: 'PurposeByItself' });
 
@@ -79,14 +76,17 @@ const purposeSummary = z
       z.object({
         id: out.id,
         days_since_last_completion: z.int().nullable(),
-        /** What it waits for: the display name of each stage, or the name that was given to a custom one. */
-        current_stages: z.array(z.string()),
-        /** The name of the budget source. */
-        budget_source: z.string().nullable(),
+        current_stages: z
+          .array(z.string())
+          .describe(
+            'What it waits for: the display name of each stage, or the name that was given to a custom one.',
+          ),
+        budget_source: z.string().nullable().describe('The name of the budget source.'),
       }),
     ),
-    /** The costs of all purchases, by currency. */
-    totals: z.array(z.object({ currency: z.string(), amount: out.money })),
+    totals: z
+      .array(z.object({ currency: z.string(), amount: out.money }))
+      .describe('The costs of all purchases, by currency.'),
     file_count: z.int(),
   })
   .meta({ id: 'PurposeSummary' });
@@ -102,14 +102,14 @@ const filters = {
     ),
   start_date: day().optional().describe('Created on this day of the organisation, or later'),
   end_date: day().optional().describe('Created on this day of the organisation, or before'),
-  hierarchy_id: repeated(id()),
-  status: repeated(oneOf(purposeStatuses)),
-  supplier_id: repeated(id()),
-  service_type_id: repeated(id()),
-  service_id: repeated(id()),
-  pending_authority_id: repeated(id()),
-  budget_source_id: repeated(id()),
-  is_flagged: boolean().optional(),
+  hierarchy_id: repeated(id(), 'Belongs to one of these nodes, or to one below; repeat it for several.'),
+  status: repeated(oneOf(purposeStatuses), 'Has one of these; repeat it for several.'),
+  supplier_id: repeated(id(), 'Has one of these suppliers; repeat it for several.'),
+  service_type_id: repeated(id(), 'Has one of these service types; repeat it for several.'),
+  service_id: repeated(id(), 'Contains one of these services; repeat it for several.'),
+  pending_authority_id: repeated(id(), 'Waits for one of these authorities; repeat it for several.'),
+  budget_source_id: repeated(id(), 'One of these pays for one of its purchases; repeat it for several.'),
+  is_flagged: boolean().optional().describe('Is flagged, or is not.'),
   sort_by: text({ max: 100 })
     .default('creation_time')
     .describe(
@@ -127,6 +127,8 @@ export const listPurposes = endpoint({
   method: 'GET',
   path: '/purposes/',
   summary: 'Search, filter and sort purposes',
+  description:
+    'Each with everything that belongs to it. Filters combine by AND, several values of one by OR. For a table take the summaries.',
   permission: 'purposes.read',
   query: z.object({ ...paging, ...filters }),
   success: { status: 200, body: out.page(purpose) },
@@ -149,6 +151,8 @@ export const exportPurposes = endpoint({
   method: 'GET',
   path: '/purposes/export_csv',
   summary: 'All purposes that match, as CSV',
+  description:
+    'The filters and the order are those of the list of purposes; `page` and `limit` are not looked at, as in v1.',
   permission: 'purposes.read',
   query: z.object({
     ...paging,
@@ -171,28 +175,39 @@ export const exportPurposes = endpoint({
   success: { status: 200, mediaType: 'text/csv; charset=utf-8' },
 });
 
-const params = z.object({ purpose_id: id() });
+const params = z.object({ purpose_id: id().describe('The id of the purpose.') });
 
 export const getPurpose = endpoint({
   id: 'purposes.get',
   method: 'GET',
   path: '/purposes/{purpose_id}',
   summary: 'Show one purpose with its purchases, contents and files',
+  description: 'With whom all its current stages wait for, and why it was flagged by itself.',
   permission: 'purposes.read',
   params,
   success: { status: 200, body: purposeByItself, versioned: true },
   errors: [404],
 });
 
-const contents = z.array(z.object({ service_id: id(), quantity: integer({ min: 1 }) })).max(1000);
-const fileIds = z.array(id()).max(1000);
+const contents = z
+  .array(
+    z.object({
+      service_id: id().describe('What is requested.'),
+      quantity: integer({ min: 1 }).describe('How many.'),
+    }),
+  )
+  .max(1000)
+  .describe('All requested lines, each service once.');
+const fileIds = z.array(id()).max(1000).describe('All files that are attached, uploaded before.');
+const status = oneOf(purposeStatuses).describe('A person sets it; stages do not.');
+const isFlagged = boolean().describe('Marks a purpose that needs attention.');
 const fields = {
-  description: text({ max: 2000 }).nullable(),
-  comments: text({ max: 1000 }).nullable(),
-  expected_delivery: day().nullable(),
-  hierarchy_id: id().nullable(),
-  supplier_id: id().nullable(),
-  service_type_id: id().nullable(),
+  description: text({ max: 2000 }).nullable().describe('What is needed, and why.'),
+  comments: text({ max: 1000 }).nullable().describe('The status message.'),
+  expected_delivery: day().nullable().describe('The day on which delivery is expected.'),
+  hierarchy_id: id().nullable().describe('The node of the organisation that requests it.'),
+  supplier_id: id().nullable().describe('Who sells.'),
+  service_type_id: id().nullable().describe('The category of what is bought.'),
 };
 
 export const createPurpose = endpoint({
@@ -200,11 +215,13 @@ export const createPurpose = endpoint({
   method: 'POST',
   path: '/purposes/',
   summary: 'File a purpose',
+  description:
+    'Purchases are added to it afterwards. 400 names what does not exist, or the service that stands there twice.',
   permission: 'purposes.write',
   body: z.object({
     ...z.object(fields).partial().shape,
-    status: oneOf(purposeStatuses).default('IN_PROGRESS'),
-    is_flagged: boolean().default(false),
+    status: status.default('IN_PROGRESS'),
+    is_flagged: isFlagged.default(false),
     contents: contents.default([]),
     file_attachment_ids: fileIds.default([]),
   }),
@@ -218,14 +235,19 @@ export const updatePurpose = endpoint({
   method: 'PATCH',
   path: '/purposes/{purpose_id}',
   summary: 'Change a purpose: only the members present',
+  description:
+    'Null empties a text, a day or a reference. 400 names what does not exist, or the service that stands there twice.',
   permission: 'purposes.write',
   params,
   body: z.object({
     ...z.object(fields).partial().shape,
-    status: oneOf(purposeStatuses).optional(),
-    is_flagged: boolean().optional(),
-    contents: contents.nullable().optional(),
-    file_attachment_ids: fileIds.nullable().optional(),
+    status: status.optional(),
+    is_flagged: isFlagged.optional(),
+    contents: contents.nullable().optional().describe('All requested lines there will be; null: they stay.'),
+    file_attachment_ids: fileIds
+      .nullable()
+      .optional()
+      .describe('All files that will be attached; null: they stay.'),
   }),
   success: { status: 200, body: purposeByItself, versioned: true },
   errors: [400, 404, 409, 412],
@@ -240,7 +262,9 @@ export const deletePurpose = endpoint({
     'Its files stay, as in v1. With `delete_files=true` those go that no other purpose and no supplier uses.',
   permission: 'purposes.write',
   params,
-  query: z.object({ delete_files: boolean().default(false) }),
+  query: z.object({
+    delete_files: boolean().default(false).describe('Deletes the files, too, that nothing else uses.'),
+  }),
   success: { status: 204 },
   errors: [404, 412],
 });
@@ -250,6 +274,7 @@ export const deletedPurposes = endpoint({
   method: 'GET',
   path: '/purposes/deleted',
   summary: 'The purposes that were deleted and can be restored, the last one first',
+  description: 'With when, and by whom.',
   permission: 'purposes.read',
   query: z.object(paging),
   success: {
@@ -287,6 +312,7 @@ export const purposeStatusHistory = endpoint({
   method: 'GET',
   path: '/purposes/{purpose_id}/status-history',
   summary: 'Every change of the status, oldest first: when and by whom',
+  description: 'The first one is the status with which the purpose was filed.',
   permission: 'purposes.read',
   params,
   success: {

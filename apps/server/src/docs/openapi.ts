@@ -20,6 +20,7 @@ const errorTitles: Readonly<Record<number, string>> = {
   409: 'In conflict with other records',
   412: 'The record was changed since it was read (If-Match)',
   413: 'Larger than the server accepts',
+  416: 'The file ends before the range that was asked for',
   421: 'The Host of the request is not one that this server answers to (CALCULAUD_ALLOWED_HOSTS)',
   422: 'A field is missing or malformed',
   429: 'Too many requests: wait as long as Retry-After says',
@@ -84,6 +85,17 @@ function operation(endpoint: Endpoint, components: JsonObject): JsonObject {
           },
         ]
       : []),
+    ...(success.ranges
+      ? [
+          {
+            name: 'Range',
+            in: 'header',
+            description:
+              'The bytes that are wanted, such as `bytes=0-1023`: one range, answered with 206; several get the whole body.',
+            schema: { type: 'string' },
+          },
+        ]
+      : []),
     ...(endpoint.idempotent
       ? [
           {
@@ -112,6 +124,7 @@ function operation(endpoint: Endpoint, components: JsonObject): JsonObject {
           : {}),
         ...contentOf(endpoint, components),
       },
+      ...(success.ranges ? { 206: partOf(endpoint, components) } : {}),
       ...Object.fromEntries(
         errorsOf(endpoint).map((status) => [status, errorResponse(endpoint, status, components)]),
       ),
@@ -138,6 +151,20 @@ function contentOf({ success }: Endpoint, components: JsonObject): JsonObject {
   return success.body
     ? { content: { 'application/json': { schema: schemaOf(success.body, 'output', components) } } }
     : {};
+}
+
+/** The answer to a request for a part of the body. */
+function partOf(endpoint: Endpoint, components: JsonObject): JsonObject {
+  return {
+    description: 'The part of it that the Range header asked for',
+    headers: {
+      'Content-Range': {
+        description: 'Which bytes these are, and of how many: `bytes 0-1023/4096`',
+        schema: { type: 'string' },
+      },
+    },
+    ...contentOf(endpoint, components),
+  };
 }
 
 function errorsOf(endpoint: Endpoint): number[] {
