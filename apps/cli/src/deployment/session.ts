@@ -17,10 +17,14 @@ interface Choice {
   readonly file?: string | undefined;
 }
 
-/** Opens the hosts of an environment for as long as the work lasts. */
-export async function withCluster<T>(choice: Choice, work: (cluster: Cluster) => Promise<T>): Promise<T> {
+/** Opens the hosts of an environment for as long as the work lasts; `tolerant` does without those that are away. */
+export async function withCluster<T>(
+  choice: Choice,
+  work: (cluster: Cluster) => Promise<T>,
+  { tolerant = false }: { readonly tolerant?: boolean } = {},
+): Promise<T> {
   const wanted: EnvironmentChoice = { file: choice.file, name: choice.to };
-  const cluster = await openCluster(loadEnvironment(wanted));
+  const cluster = await openCluster(loadEnvironment(wanted), { tolerant });
   try {
     return await work(cluster);
   } finally {
@@ -115,10 +119,11 @@ export function ended({ entry, reason }: Outcome, terminal: Terminal): ExitCode 
     terminal.say(terminal.paint.green(`Done and verified (entry ${n} of the ledger).`));
     return EXIT.done;
   }
-  terminal.say(terminal.paint.red(`Rolled back (entry ${n} of the ledger): ${reason}`));
+  const [first] = reason.split('\n');
+  terminal.say(terminal.paint.red(`Rolled back, entry ${n} of the ledger: ${first}`));
   return EXIT.rolledBack;
 }
 
-function whoAmI(): string {
+export function whoAmI(): string {
   return `${userInfo().username}@${hostname()}`;
 }

@@ -19,21 +19,44 @@ export interface Running {
   readonly image: string;
 }
 
+/** A host of the configuration whose engine cannot be used from here. */
+export interface AwayHost {
+  readonly name: string;
+  /** Where its engine should answer. */
+  readonly docker: string;
+  readonly why: string;
+  /** What can be done about it. */
+  readonly hint: string;
+}
+
 /** The engines that carry an environment. What is one for all of them is asked of a manager. */
 export class Cluster {
   readonly config: EnvironmentConfig;
   readonly manager: Docker;
+  /** None, unless the cluster was opened for those who can do without. */
+  readonly away: readonly AwayHost[];
   /** By the id that the Swarm gives its nodes. */
   readonly #engines: ReadonlyMap<string, Docker>;
 
-  constructor(config: EnvironmentConfig, manager: Docker, engines: ReadonlyMap<string, Docker>) {
+  constructor(
+    config: EnvironmentConfig,
+    manager: Docker,
+    engines: ReadonlyMap<string, Docker>,
+    away: readonly AwayHost[] = [],
+  ) {
     this.config = config;
     this.manager = manager;
     this.#engines = engines;
+    this.away = away;
   }
 
   get engines(): readonly Docker[] {
     return [...this.#engines.values()];
+  }
+
+  /** Undefined when it is away, or is no host of the configuration. */
+  engineOf(node: string): Docker | undefined {
+    return this.#engines.get(node);
   }
 
   async services(): Promise<readonly Service[]> {
@@ -158,37 +181,84 @@ export class Cluster {
   }
 }
 
-/** Connects with the Docker of every host of the environment, and finds a manager among them. */
-export async function openCluster(config: EnvironmentConfig): Promise<Cluster> {
-  const opened: Docker[] = [];
-  try {
-    const engines = new Map<string, Docker>();
-    let manager: Docker | undefined;
-    for (const host of config.hosts) {
-      const docker = await openDocker(parseDockerAddress(host.docker));
-      opened.push(docker);
-      const { Swarm } = await docker.api.info();
-      if (Swarm.LocalNodeState !== 'active') {
-        throw new CliError(
-          `The Docker of host ${host.name} (${docker.name}) is in no Swarm.`,
-          'Run `docker swarm init` there, or `docker swarm join` with the token of the first host.',
-          EXIT.refused,
+/**
+ * Connects with the Docker of every host of the environment, and finds a manager among them. Whoever only looks can be
+ * tolerant: then one manager is enough, and the cluster tells which hosts are away.
+ */
+export async function openCluster(
+  config: EnvironmentConfig,
+  { tolerant = false }: { readonly tolerant?: boolean } = {},
+): Promise<Cluster> {
+  const hosts = await Promise.all(config.hosts.map(reach));
+  const reached = hosts.filter((host) => 'engine' in host);
+  const away = hosts.filter((host) => 'why' in host);
+  const refuse = async (message: string, hint: string): Promise<never> => {
+    await Promise.all(reached.map(({ engine }) => engine.close()));
+    throw new CliError(message, hint, EXIT.refused);
+  };
+  const [missing] = away;
+  if (missing && !tolerant) return refuse(inWords(missing), missing.hint);
+  const manager = reached.find(({ isManager }) => isManager)?.engine;
+  if (!manager) {
+    const names = config.hosts.map(({ name }) => name).join(', ');
+    return missing
+      ? refuse(['No manager of the Swarm can be reached.', ...away.map(inWords)].join('\n'), missing.hint)
+      : refuse(
+          `None of the hosts (${names}) is a manager of its Swarm.`,
+          'List a manager under `hosts`, or promote one: `docker node promote <host>`.',
         );
-      }
-      engines.set(Swarm.NodeID, docker);
-      if (Swarm.ControlAvailable) manager ??= docker;
+  }
+  return new Cluster(config, manager, new Map(reached.map(({ node, engine }) => [node, engine])), away);
+}
+
+interface ReachedHost {
+  readonly node: string;
+  readonly engine: Docker;
+  readonly isManager: boolean;
+}
+
+/** For an engine to say who it is. ssh gives up after 10 s by itself, and knows why. */
+const REACH_MS = 12_000;
+
+async function reach({ name, docker }: EnvironmentConfig['hosts'][number]): Promise<ReachedHost | AwayHost> {
+  const engine = await openDocker(parseDockerAddress(docker));
+  const away = async (why: string, hint: string): Promise<AwayHost> => {
+    await engine.close();
+    return { name, docker: engine.name, why, hint };
+  };
+  try {
+    const { Swarm } = await within(REACH_MS, engine.api.info());
+    if (Swarm.LocalNodeState === 'active') {
+      return { node: Swarm.NodeID, engine, isManager: Swarm.ControlAvailable };
     }
-    if (!manager) {
-      throw new CliError(
-        `None of the hosts (${config.hosts.map(({ name }) => name).join(', ')}) is a manager of its Swarm.`,
-        'List a manager under `hosts`, or promote one: `docker node promote <host>`.',
-        EXIT.refused,
-      );
-    }
-    return new Cluster(config, manager, engines);
+    return await away(
+      'its Docker is in no Swarm',
+      'Run `docker swarm init` there, or `docker swarm join` with the token of the first host.',
+    );
   } catch (error) {
-    await Promise.all(opened.map((docker) => docker.close()));
-    throw error;
+    return away(
+      error instanceof Error ? error.message : String(error),
+      `Look whether the host is up and lets you in: \`docker --host ${engine.name} info\`. ` +
+        'What the others say of the environment is in `calculaud status`.',
+    );
+  }
+}
+
+function inWords({ name, docker, why }: AwayHost): string {
+  return `Host ${name} (${docker}) cannot be used: ${why}`;
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const timeOut = pause(ms, undefined, { signal: late.signal }).then((): never => {
+    throw new Error(`no answer within ${ms / 1000} s`);
+  });
+  try {
+    return await Promise.race([work, timeOut]);
+  } finally {
+    late.abort();
+    timeOut.catch(() => undefined);
+    work.catch(() => undefined);
   }
 }
 

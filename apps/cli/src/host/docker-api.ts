@@ -27,6 +27,7 @@ import {
   versionAnswer,
 } from './docker-answers.ts';
 import { DockerError } from './docker-error.ts';
+import { linesOfLog, type LogComplaint, type LogLine } from './docker-logs.ts';
 import type { DockerTransport, EngineRequest } from './docker-transport.ts';
 
 /** As the Engine API has them, such as `{ label: ['com.docker.stack.namespace=calculaud'] }`. */
@@ -36,6 +37,14 @@ interface NewObject {
   readonly name: string;
   readonly data: string | Buffer;
   readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface LogChoice {
+  /** Also what is written from now on, by containers that come later, too; until the signal. */
+  readonly follow: boolean;
+  /** So many lines of each container. */
+  readonly tail: number | 'all';
+  readonly since?: Date | undefined;
 }
 
 /** The part of the Engine API that deployments need. What does not exist is undefined; every other failure is a DockerError. */
@@ -66,6 +75,12 @@ export interface DockerApi {
   readonly secrets: (filters?: Filters) => Promise<readonly Secret[]>;
   readonly createSecret: (secret: NewObject) => Promise<string>;
   readonly removeSecret: (idOrName: string) => Promise<boolean>;
+  /** Of all its containers, those that ended and are still there, too; across hosts. In no order between containers. */
+  readonly serviceLogs: (
+    service: string,
+    choice: LogChoice,
+    signal: AbortSignal,
+  ) => AsyncGenerator<LogLine | LogComplaint>;
   /** From now on, until the signal. */
   readonly events: (filters: Filters, signal: AbortSignal) => AsyncGenerator<DockerEvent>;
 }
@@ -114,7 +129,8 @@ export function dockerApi(transport: DockerTransport): DockerApi {
     services: async (filters) => list(servicesAnswer, '/services', filters, { status: 'true' }),
     service: async (idOrName) =>
       unlessMissing(get(serviceAnswer, `/services/${encodeURIComponent(idOrName)}`)),
-    tasks: async (filters) => list(tasksAnswer, '/tasks', filters),
+    // A service that the filters name and that does not exist is an error to the engine.
+    tasks: async (filters) => (await unlessMissing(list(tasksAnswer, '/tasks', filters))) ?? [],
     containers: async (filters) => list(containersAnswer, '/containers/json', filters, { all: 'true' }),
     container: async (id) =>
       unlessMissing(get(containerAnswer, `/containers/${encodeURIComponent(id)}/json`)),
@@ -137,12 +153,26 @@ export function dockerApi(transport: DockerTransport): DockerApi {
     secrets: async (filters) => list(secretsAnswer, '/secrets', filters),
     createSecret: async (secret) => create('/secrets/create', secret),
     removeSecret: async (idOrName) => remove(`/secrets/${encodeURIComponent(idOrName)}`),
+    serviceLogs: async function* (service, { follow, tail, since }, signal) {
+      const query = {
+        stdout: 'true',
+        stderr: 'true',
+        details: 'true',
+        timestamps: 'true',
+        follow: String(follow),
+        tail: String(tail),
+        since: since && String(since.getTime() / 1000),
+      };
+      const path = `/services/${encodeURIComponent(service)}/logs`;
+      yield* linesOfLog(transport.stream(await versioned({ path, query, signal })));
+    },
     events: async function* (filters, signal) {
       const path = '/events';
       const request = await versioned({ path, query: { filters: JSON.stringify(filters) }, signal });
+      const decoder = new TextDecoder();
       let rest = '';
       for await (const chunk of transport.stream(request)) {
-        const lines = (rest + chunk).split('\n');
+        const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
         rest = lines.pop() ?? '';
         for (const line of lines) if (line.trim()) yield parse(eventAnswer, line, path);
       }

@@ -15,7 +15,7 @@ export interface DockerTransport {
   /** The text of a successful answer; every other one is a DockerError. */
   readonly send: (request: EngineRequest) => Promise<string>;
   /** The pieces of an answer that goes on. */
-  readonly stream: (request: EngineRequest) => AsyncGenerator<string>;
+  readonly stream: (request: EngineRequest) => AsyncGenerator<Buffer>;
   readonly close: () => void;
 }
 
@@ -145,9 +145,8 @@ export function dockerTransport({
     stream: async function* (asked) {
       const response = await open(asked, streamAgent);
       await accept(asked, response);
-      response.setEncoding('utf8');
       try {
-        for await (const chunk of response) yield String(chunk);
+        for await (const chunk of response) if (Buffer.isBuffer(chunk)) yield chunk;
       } catch (error) {
         if (asked.signal?.aborted) return;
         throw failure(asked, undefined, error instanceof Error ? error.message : String(error), error);
