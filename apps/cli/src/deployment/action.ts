@@ -23,7 +23,12 @@ const action = z.discriminatedUnion('kind', [
   /** Compares the new colour with the old one, before any user meets it. */
   z.strictObject({ kind: z.literal('gate'), old: colour, new: colour, tools: z.string() }),
   /** Everybody goes to this colour, from one moment to the next. */
-  z.strictObject({ kind: z.literal('switch'), to: colour }),
+  z.strictObject({
+    kind: z.literal('switch'),
+    to: colour,
+    /** Users are suffering: nothing is measured or compared before it. */
+    urgent: z.boolean().optional(),
+  }),
   /** A share of the traffic goes to this colour, judged for a while. */
   z.strictObject({
     kind: z.literal('canary'),

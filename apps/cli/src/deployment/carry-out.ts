@@ -11,7 +11,7 @@ import { jsonSchema, type Json } from './json.ts';
 import type { Lease } from './lease.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { ProbeToken, TrafficProbe } from './observers.ts';
-import { movesTraffic, perform, type Work } from './perform.ts';
+import { perform, type Work } from './perform.ts';
 import { releaseOf } from './release-store.ts';
 
 export interface Outcome {
@@ -119,19 +119,26 @@ async function begin(lease: Lease, step: PlanStep, terminal: Terminal, { steps }
   terminal.emit('step_begun', { step: step.id, of: steps.length, kind: step.kind, title: step.title });
 }
 
-/** What users would see is measured from before the first step that moves them. */
+/** What users would see is measured from the first step on that could disturb them; nothing is there before an installation. */
 async function startTraffic(action: Action, work: Work): Promise<void> {
-  const release = work.release();
-  const { active } = release;
+  const { active, ...release } = work.release();
   const running = release[active];
-  if (work.traffic || !running) return;
-  if (!movesTraffic(action) && !replaces(action, release)) return;
+  if (work.traffic || !running || running.replicas === 0 || !mayDisturb(action)) return;
   work.traffic = await TrafficProbe.start(work.cluster, running.image, await work.token.of(active));
 }
 
-/** Containers that answer users are replaced. */
-function replaces(action: Action, now: ReleaseState): boolean {
-  return action.kind === 'release' && action.state[now.active]?.image !== now[now.active]?.image;
+function mayDisturb(action: Action): boolean {
+  switch (action.kind) {
+    case 'switch':
+      return action.urgent !== true;
+    case 'release':
+    case 'reload':
+    case 'canary':
+    case 'watch':
+      return true;
+    default:
+      return false;
+  }
 }
 
 async function endTraffic(work: Work, terminal: Terminal): Promise<Record<string, Json>> {

@@ -114,11 +114,6 @@ export async function perform(action: Action, work: Work, signal: AbortSignal): 
   }
 }
 
-/** What is measured while traffic moves begins before the first step that moves it. */
-export function movesTraffic({ kind }: Action): boolean {
-  return kind === 'switch' || kind === 'canary' || kind === 'watch';
-}
-
 function replicasOf({ release }: Work, colour: Colour): number {
   return release()[colour]?.replicas ?? 1;
 }

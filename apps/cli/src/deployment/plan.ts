@@ -66,7 +66,7 @@ export function planRollback(wish: Omit<Wish, 'strategy' | 'image'>, observed: O
     [
       `~ traffic: ${now.active} (${now[now.active]?.image}) → ${kept} (${before.image})`,
       `~ worker: ${before.image}`,
-      'Downtime: none. Takes about 15 s.',
+      'Downtime: none. The switch comes at once, the rest takes about 30 s.',
     ],
     switchBack({ config, now, tools: before.image }),
   );

@@ -107,15 +107,19 @@ function roll(
   ];
 }
 
-/** Back to the version that was kept: its colour still runs, so this is one switch. */
+/** Back to the version that was kept: its colour still runs, so this is one switch, and the first thing that is done. */
 export function switchBack({ config, now, tools }: Omit<Upgrade, 'image'>): readonly Draft[] {
   const kept = otherColour(now.active);
   const image = now[kept]?.image;
   if (image === undefined) throw new Error(`there is no ${kept} to switch back to`);
   const switched: ReleaseState = { ...now, active: kept };
   return [
-    { title: `${kept} passes a journey`, action: { kind: 'smoke', colour: kept, tools } },
-    switchTo(kept, switched, { colour: now.active, state: now }),
+    {
+      title: `All traffic goes to ${kept}`,
+      action: { kind: 'switch', to: kept, urgent: true },
+      after: switched,
+      undo: { action: { kind: 'switch', to: now.active }, after: now },
+    },
     watch({ old: null, new: kept, ms: Math.min(config.strategy.watch, 10_000), tools }),
     release('Put the worker back', { ...switched, worker: { image } }, switched),
   ];

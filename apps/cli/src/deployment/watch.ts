@@ -43,7 +43,8 @@ export async function watch(
   const checks: Checks = {
     replicas: true,
     journeys: true,
-    ...(old !== null && { sideBySide: true, memory: true }),
+    // A leak is found before users meet it; under traffic both sides breathe.
+    ...(old !== null && { sideBySide: true, memory: !traffic }),
     ...(traffic && { gateway: true }),
   };
   const log = new EvidenceLog(checks);

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { UNCHECKED } from '../stack/gateway.ts';
 import { backendName, GATEWAY, TRAFFIC_KEYS } from '../stack/names.ts';
 import { COLOURS, type Colour } from '../stack/release-state.ts';
 import type { DockerCommand } from './docker-command.ts';
@@ -108,10 +109,10 @@ export class GatewayControl {
     return new Map(stats.map((stat) => [stat.proxy, stat]));
   }
 
-  /** Counters of each server of a colour that has an address. */
+  /** Counters of each server of a colour that has an address and is checked. */
   async serverCounters(colour: Colour): Promise<readonly Stat[]> {
     const stats = parseStat(await this.#session.ask(`show stat ${backendName(colour)} 4 -1`));
-    return stats.filter(({ status }) => !status.startsWith('MAINT'));
+    return stats.filter(({ name, status }) => !status.startsWith('MAINT') && !name.startsWith(UNCHECKED));
   }
 
   async servers(): Promise<readonly ServerState[]> {
