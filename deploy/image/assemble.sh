@@ -16,6 +16,8 @@ app=$layer/app
 mkdir -p $app/scripts $layer/data $layer/etc $layer/usr/local/bin
 cd /build
 cp --parents --recursive apps/*/package.json apps/*/dist apps/cli/bin packages/db/migrations node_modules LICENSE $app
+# Whoever has the image has its manual; bundles for sites without a network take both from here.
+cp --parents --recursive CHANGELOG.md docs/operations $app
 cp scripts/run.sh $app/scripts
 cp deploy/image/entrypoint.sh $layer/usr/local/bin/entrypoint
 cp deploy/image/health.sh $layer/usr/local/bin/health

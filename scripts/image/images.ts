@@ -26,6 +26,8 @@ export const IMAGES = {
       '.npmrc',
       '.dockerignore',
       'LICENSE',
+      'CHANGELOG.md',
+      'docs/operations',
     ],
     asks: ['REVISION', 'SOURCE_DATE_EPOCH'],
   },
