@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { EnvironmentConfig } from '../environment/schema.ts';
 import { type Cluster, eventsIn } from '../host/cluster.ts';
+import type { Service } from '../host/docker-answers.ts';
 import type { Traffic } from '../host/gateway-control.ts';
 import { GATEWAY, SERVICES } from '../stack/names.ts';
 import { currentGatewayConfig, renderStack } from '../stack/render.ts';
@@ -36,7 +38,29 @@ export async function observe(
   signal: AbortSignal,
 ): Promise<Observed> {
   const { config } = cluster;
-  const live = new Map((await cluster.services()).map((service) => [service.Spec.Name, service]));
+  const drift = driftOf(config, release, await cluster.services());
+  const hasGateway = (await cluster.running(SERVICES.gateway)).length > 0;
+  const gateway = hasGateway
+    ? await withGateway(cluster, signal, async (control) => control.traffic())
+    : undefined;
+  return {
+    release,
+    traffic: gateway?.running ?? null,
+    drift,
+    gatewayOutdated:
+      hasGateway &&
+      (await cluster.exec(SERVICES.gateway, ['cat', GATEWAY.config])) !==
+        currentGatewayConfig(config).content,
+  };
+}
+
+/** Which services are not what the configuration and the release make of them. */
+export function driftOf(
+  config: EnvironmentConfig,
+  release: ReleaseState,
+  services: readonly Service[],
+): readonly Drift[] {
+  const live = new Map(services.map((service) => [service.Spec.Name, service]));
   const document = labelled(renderStack(config, release));
   const wanted = Object.entries(document.file.services);
   const names = new Set(wanted.map(([name]) => `${document.name}_${name}`));
@@ -57,19 +81,7 @@ export async function observe(
     return differences.length === 0 ? [] : [{ service: name, words: `differs in ${differences.join(', ')}` }];
   });
   const unknown = [...live.keys()].filter((name) => !names.has(name));
-  const hasGateway = (await cluster.running(SERVICES.gateway)).length > 0;
-  const gateway = hasGateway
-    ? await withGateway(cluster, signal, async (control) => control.traffic())
-    : undefined;
-  return {
-    release,
-    traffic: gateway?.running ?? null,
-    drift: [...drift, ...unknown.map((name) => ({ service: name, words: 'is nothing of ours' }))],
-    gatewayOutdated:
-      hasGateway &&
-      (await cluster.exec(SERVICES.gateway, ['cat', GATEWAY.config])) !==
-        currentGatewayConfig(config).content,
-  };
+  return [...drift, ...unknown.map((name) => ({ service: name, words: 'is nothing of ours' }))];
 }
 
 const databaseStatus = z.object({
