@@ -8,7 +8,7 @@ beforeEach(() => {
   checkout = new Checkout();
   base = checkout.commit('before', {
     'apps/server/src/api.ts': 'a',
-    'docs/operations/health.md': 'a',
+    'docs/adr/0001.md': 'a',
     'README.md': 'a',
   });
 });
@@ -24,10 +24,16 @@ describe('changed.sh', () => {
   test.each([
     ['the product', 'apps/server/src/api.ts', { product: 'true', image: 'true', pipelines: 'false' }],
     ['a test', 'apps/server/src/api.test.ts', { product: 'true', image: 'false', pipelines: 'false' }],
+    ['the documentation', 'docs/adr/0001.md', { product: 'false', image: 'false', pipelines: 'false' }],
     [
-      'the documentation',
+      'the runbooks, which lie in the image',
       'docs/operations/health.md',
-      { product: 'false', image: 'false', pipelines: 'false' },
+      { product: 'false', image: 'true', pipelines: 'false' },
+    ],
+    [
+      'the gateway of the stack',
+      'deploy/gateway/Dockerfile',
+      { product: 'true', image: 'true', pipelines: 'false' },
     ],
     [
       'the README, whose commands are tested',
@@ -49,13 +55,13 @@ describe('changed.sh', () => {
 
   test('sees what was removed, and all commits of a change', () => {
     checkout.commit('one', { 'apps/server/src/api.ts': null });
-    checkout.commit('two', { 'docs/operations/health.md': 'b' });
+    checkout.commit('two', { 'docs/adr/0001.md': 'b' });
     expect(changed()).toMatchObject({ image: 'true' });
   });
 
   test('leaves out what came to the main branch in the meantime', () => {
     checkout.git('switch', '--quiet', '--create', 'change');
-    checkout.commit('change', { 'docs/operations/health.md': 'b' });
+    checkout.commit('change', { 'docs/adr/0001.md': 'b' });
     checkout.git('switch', '--quiet', 'main');
     const main = checkout.commit('of others', { 'apps/server/src/api.ts': 'b' });
     checkout.git('switch', '--quiet', 'change');
