@@ -41,3 +41,15 @@ export class LeaseUncertain extends CliError {
     );
   }
 }
+
+/** Somebody stopped the command. What it had begun stays begun, so that a later command can go on. */
+export class LeaseInterrupted extends CliError {
+  constructor(stack: string, cause: unknown) {
+    super(
+      `Interrupted while at work on ${stack}.`,
+      'The next command goes on where this one stopped: `calculaud deploy resume`, or `calculaud deploy abort` to undo it.',
+      EXIT.interrupted,
+      { cause },
+    );
+  }
+}

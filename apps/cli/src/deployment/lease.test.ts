@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Docker, openDocker } from '../host/docker.ts';
 import { type Engine, startEngine } from '../testing/engine.ts';
 import { type Lease, PACE, type Pace, withLease } from './lease.ts';
-import { LeaseHeld, LeaseLost, LeaseUncertain } from './lease-errors.ts';
+import { LeaseHeld, LeaseInterrupted, LeaseLost, LeaseUncertain } from './lease-errors.ts';
 import { openRegister, type Register } from './register.ts';
 
 /** Twenty times as fast as in earnest. */
@@ -237,7 +237,9 @@ describe('a holder', () => {
     await withLease(register, { ...dana, signal: controller.signal }, async (lease) => {
       const effect = lose(lease.guard(async (signal) => sleep(60_000, undefined, { signal })));
       controller.abort();
-      expect(await effect).toMatchObject({ name: 'AbortError' });
+      expect(await effect).toBeInstanceOf(LeaseInterrupted);
+      expect(await effect).toMatchObject({ exitCode: 130 });
+      expect(await lose(lease.guard(async () => 'nothing new'))).toBeInstanceOf(LeaseInterrupted);
       await lease.update((record) => ({ ...record, ledger: { ...record.ledger, length: 1 } }));
     });
     expect((await register.read()).record).toMatchObject({ lease: { holder: null }, ledger: { length: 1 } });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isUncertain } from '../host/docker-error.ts';
-import { LeaseHeld, LeaseLost, LeaseUncertain } from './lease-errors.ts';
+import { LeaseHeld, LeaseInterrupted, LeaseLost, LeaseUncertain } from './lease-errors.ts';
 import type { DeploymentRecord, Holder } from './record.ts';
 import { newMark, type Register, type Snapshot } from './register.ts';
 import { type Silence, watched } from './silence.ts';
@@ -54,7 +54,8 @@ export interface Lease {
   readonly assertHeld: () => void;
   /**
    * Runs an effect outside of the record while the lease is certain. The signal aborts when it no longer is; as soon as
-   * it is confirmed once more the effect runs again from its start, so it has to be one that can be repeated.
+   * it is confirmed once more the effect runs again from its start, so it has to be one that can be repeated. When the
+   * command itself is interrupted it ends with LeaseInterrupted.
    */
   readonly guard: <T>(effect: (signal: AbortSignal) => Promise<T>) => Promise<T>;
 }
@@ -150,6 +151,9 @@ function keep(
   let lost: LeaseLost | undefined;
   let queue: Promise<unknown> = Promise.resolve();
 
+  const assertNotLost = (): void => {
+    if (lost) throw lost;
+  };
   const lose = (now: Snapshot): LeaseLost => {
     lost ??= new LeaseLost(stack, now.record.lease.holder);
     for (const effect of running) effect.abort(lost);
@@ -164,7 +168,7 @@ function keep(
     const begunAt = performance.now();
     let mark = newMark();
     for (;;) {
-      if (lost) throw lost;
+      assertNotLost();
       const changed = change(held.snapshot.record);
       const startedAt = clock();
       try {
@@ -216,7 +220,7 @@ function keep(
   }, pace.pause);
 
   const assertHeld = (): void => {
-    if (lost) throw lost;
+    assertNotLost();
     if (since(held.confirmedAt) >= pace.doubtAfter) throw new InDoubt();
   };
 
@@ -229,17 +233,17 @@ function keep(
     assertHeld,
     guard: async (effect) => {
       for (;;) {
-        outer?.throwIfAborted();
-        if (lost) throw lost;
+        assertNotLost();
+        if (outer?.aborted) throw new LeaseInterrupted(stack, outer.reason);
         if (since(held.confirmedAt) >= pace.doubtAfter) await beat();
         const controller = new AbortController();
         running.add(controller);
         try {
           return await effect(outer ? AbortSignal.any([outer, controller.signal]) : controller.signal);
         } catch (error) {
-          if (outer?.aborted || !(error instanceof InDoubt || controller.signal.reason instanceof InDoubt)) {
-            throw lost ?? error;
-          }
+          assertNotLost();
+          if (outer?.aborted) throw new LeaseInterrupted(stack, error);
+          if (!(error instanceof InDoubt || controller.signal.reason instanceof InDoubt)) throw error;
         } finally {
           running.delete(controller);
         }

@@ -30,6 +30,17 @@ interface Stored {
   version: number;
 }
 
+/** The only manager of a swarm. */
+const INFO = {
+  Name: 'node-1',
+  ServerVersion: '20.10.24',
+  Architecture: 'x86_64',
+  NCPU: 2,
+  MemTotal: 4_000_000_000,
+  DockerRootDir: '/var/lib/docker',
+  Swarm: { NodeID: 'node-1', LocalNodeState: 'active', ControlAvailable: true },
+};
+
 const spec = z.object({
   Name: z.string(),
   Data: z.string().default(''),
@@ -50,6 +61,7 @@ export async function startEngine({ minApiVersion = '1.12' } = {}): Promise<Engi
       const versions = { ApiVersion: '1.41', MinAPIVersion: minApiVersion };
       return { status: 200, answer: { Version: '20.10.24', Os: 'linux', Arch: 'amd64', ...versions } };
     }
+    if (collection === 'info') return { status: 200, answer: INFO };
     if (collection !== 'configs') return { status: 404, answer: { message: 'page not found' } };
     if (key === 'create') {
       const created = spec.parse(JSON.parse(body));
