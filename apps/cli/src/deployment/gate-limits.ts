@@ -13,6 +13,8 @@ export interface GateLimits {
   /** Added to both times: what only differs by parts of it does not differ. */
   readonly slowdownFloorMs: number;
   readonly slowdownChance: number;
+  /** As likely as this, a kind of request that looks slower is looked at longer. */
+  readonly slowdownSuspicion: number;
   readonly leastPairs: number;
   /** Nobody is called slow in a shorter time: what has just started still gets faster. */
   readonly slowForMs: number;
@@ -45,6 +47,7 @@ export const gateLimits: GateLimits = {
   slowdown: 1.4,
   slowdownFloorMs: 1,
   slowdownChance: 1e-4,
+  slowdownSuspicion: 0.05,
   leastPairs: 40,
   slowForMs: 8000,
   leastPairsOfKind: 20,

@@ -27,7 +27,7 @@ export interface Side extends ProbeTarget {
   readonly management?: string | undefined;
 }
 
-const WARM_UP_AT_ONCE = 4;
+const WARM_UP_AT_ONCE = 2;
 const LOOK_UP_EVERY_MS = 2000;
 
 const processReport = z.object({
@@ -151,18 +151,18 @@ class Couple {
 
   async warmUp(requests: number, signal: AbortSignal): Promise<void> {
     const { old, fresh } = this.#sides;
-    for (const side of [old, fresh]) {
-      for (const instance of this.#sides.instances(side)) {
-        let left = requests;
-        const work = async () => {
-          for (; left > 0 && !signal.aborted; ) {
-            left -= 1;
-            await this.#send(side, this.#traffic.probe(this.#traffic.nextKind()), instance);
-          }
-        };
-        await Promise.all(Array.from({ length: WARM_UP_AT_ONCE }, work));
+    const one = async (side: Side, instance: string) => {
+      for (let sent = 0; sent < requests && !signal.aborted; sent += WARM_UP_AT_ONCE) {
+        const probes = Array.from({ length: Math.min(WARM_UP_AT_ONCE, requests - sent) }, () =>
+          this.#traffic.probe(this.#traffic.nextKind()),
+        );
+        await Promise.all(probes.map((probe) => this.#send(side, probe, instance)));
       }
-    }
+    };
+    const all = [old, fresh].flatMap((side) =>
+      this.#sides.instances(side).map((instance) => one(side, instance)),
+    );
+    await Promise.all(all);
   }
 
   async #send(side: Side, { kind, request, expected, write }: Probe, instance = this.#sides.next(side)) {

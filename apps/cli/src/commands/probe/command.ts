@@ -25,7 +25,7 @@ export const probeCommand: CommandDescription = {
       flags: '--side-by-side',
       description: 'send each request to the old and to the new version, and compare',
     },
-    { flags: '--warm-up <n>', description: 'side by side: requests to each server before any counts (200)' },
+    { flags: '--warm-up <n>', description: 'side by side: requests to each server before any counts (300)' },
     {
       flags: '--management-port <port>',
       description: 'side by side: where the servers tell of their memory',

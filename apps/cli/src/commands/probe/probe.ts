@@ -37,7 +37,7 @@ const options = z.object({
   connect: z.string().optional(),
   ca: z.string().optional(),
   sideBySide: z.boolean().default(false),
-  warmUp: whole.min(0).default(200),
+  warmUp: whole.min(0).default(300),
   managementPort: whole.min(1).max(65_535).optional(),
   management: z.array(named).default([]),
 });

@@ -45,9 +45,10 @@ export function judgeLatency(pairs: readonly Pair[], limits: GateLimits): Reason
       );
     }
   }
-  const suspect = kinds.find(
-    ([, ofKind]) => median(ofKind.map((pair) => logRatio(pair, limits))) > margin(limits),
-  );
+  const suspect = kinds.find(([, ofKind]) => {
+    const above = ofKind.map((pair) => logRatio(pair, limits) - margin(limits));
+    return signedRankTail(above) < limits.slowdownSuspicion;
+  });
   const words = `the new version takes ${ratio.toFixed(2)} times as long as the old one`;
   if (suspect)
     return reason(
