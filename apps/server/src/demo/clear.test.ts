@@ -1,6 +1,9 @@
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { transaction } from '@calculaud/db/transaction';
 import { followConfiguredRate } from '../currencies/service.ts';
+import { systemPrincipal } from '../identity/service.ts';
 import { type TestApp, type TestResponse, testApp } from '../testing/app.ts';
 import { addDemo, clearDemo, type Clearing, planClearing } from './service.ts';
 
@@ -161,9 +164,6 @@ test('purposes that people added something to are kept whole', async () => {
     headers: { 'content-type': 'multipart/form-data; boundary=x' },
   });
   expect(upload.status).toBe(201);
-  const [edited = 0] = await purposes(1, `id < ${attached}`);
-  await app.patch(`/purposes/${edited}`, { description: 'An edit of what is theirs' });
-
   const { stages } = await one<{ stages: number }>(
     'select count(*)::int as stages from purchase p join stage s on s.purchase_id = p.id where p.purpose_id = $1',
     [bought],
@@ -192,6 +192,75 @@ test('purposes that people added something to are kept whole', async () => {
   expect((await clearDemo(app.db)).kept).toEqual([]);
   await app.delete(`/files/${await idOf(Promise.resolve(upload))}`);
   expect(await contents()).toEqual(before);
+});
+
+describe('purposes that people edited', () => {
+  /** What one person does to one purpose of the demonstration. */
+  const edits: readonly (readonly [string, (purpose: number) => Promise<TestResponse>])[] = [
+    ['itself', (id) => app.patch(`/purposes/${id}`, { comments: 'Ours' })],
+    [
+      'its purchases',
+      async (id) => app.patch(`/purchases/${await purchaseOf(id)}`, { budget_source_id: null }),
+    ],
+    ['its stages', async (id) => app.patch(`/stages/${await stageOf(id)}`, { note: 'Ours' })],
+    ['what it contained', (id) => app.patch(`/purposes/${id}`, { contents: [] })],
+    ['what it was bought by', async (id) => app.delete(`/purchases/${await purchaseOf(id)}`)],
+    ['the steps to it', async (id) => app.patch(`/purchases/${await purchaseOf(id)}`, { stages: [] })],
+  ];
+  const purchaseOf = async (purpose: number): Promise<number> =>
+    (
+      await one<{ id: number }>(
+        'select id from purchase where purpose_id = $1 and budget_source_id is not null limit 1',
+        [purpose],
+      )
+    ).id;
+  const stageOf = async (purpose: number): Promise<number> =>
+    (
+      await one<{ id: number }>(
+        'select s.id from stage s join purchase p on p.id = s.purchase_id where p.purpose_id = $1 limit 1',
+        [purpose],
+      )
+    ).id;
+
+  test('are kept, also after the system touched them, unless they are to go, too', async () => {
+    const edited = await purposes(
+      edits.length,
+      `exists (select from purpose_content where purpose_id = o.id) and exists (
+         select from purchase p join stage s on s.purchase_id = p.id
+         where p.purpose_id = o.id and p.budget_source_id is not null)`,
+    );
+    for (const [index, [what, edit]] of edits.entries()) {
+      const { status, text } = await edit(edited[index] ?? 0);
+      expect(status, `${what}: ${text}`).toBeLessThan(300);
+    }
+    // As the job does; these are not edits of people.
+    const job = await systemPrincipal(app.db, 'auto-flag', 'Auto-flag');
+    await transaction(app.db, { principalId: job, requestId: null }, (tx) =>
+      sql`update purpose set is_flagged = not is_flagged`.execute(tx),
+    );
+
+    const cleared = await clearDemo(app.db);
+    const reasons = Object.fromEntries(edited.map((id) => [id, 'somebody edited it']));
+    expect(kept(cleared, 'purpose')).toEqual(reasons);
+    expect(cleared.going.purpose).toBe(300 - edited.length);
+
+    expect(await planClearing(app.db, { edited: true })).toMatchObject({
+      going: { purpose: edited.length },
+      kept: [],
+    });
+    await clearDemo(app.db, { edited: true });
+    expect(await contents()).toEqual(before);
+  });
+
+  test('and added something to do not go with the edited ones', async () => {
+    const [purpose = 0] = await purposes(1);
+    await app.patch(`/purposes/${purpose}`, { comments: 'Ours' });
+    await idOf(app.post('/purchases', { purpose_id: purpose, costs: [] }));
+    const cleared = await clearDemo(app.db, { edited: true });
+    expect(kept(cleared, 'purpose')).toEqual({ [purpose]: 'somebody added 1 purchase to it' });
+    await app.delete(`/purposes/${purpose}`);
+    await clearDemo(app.db);
+  });
 });
 
 test('what real records use is kept, and what that needs', async () => {

@@ -89,20 +89,28 @@ export interface KeptRow {
   readonly reason: string;
 }
 
-export async function planClearing(db: Executor): Promise<Clearing> {
-  return clearingOf(await surveyDemo(db));
+export interface ClearingOptions {
+  /** Purposes go that people edited, too; never those that they added something to. */
+  readonly edited?: boolean;
+}
+
+export async function planClearing(
+  db: Executor,
+  { edited = false }: ClearingOptions = {},
+): Promise<Clearing> {
+  return clearingOf(await surveyDemo(db, { edited }));
 }
 
 /**
- * Removes what the demonstration made and nobody built upon; the rest is kept, and told with the reason. The audit trail
+ * Removes what the demonstration made and nobody built upon or edited; the rest is kept, and told with the reason. The audit trail
  * keeps all of it, and so the people in it remain, too. The contents of the files go soon after.
  */
-export async function clearDemo(db: Executor): Promise<Clearing> {
+export async function clearDemo(db: Executor, { edited = false }: ClearingOptions = {}): Promise<Clearing> {
   const principalId = await demoPrincipal(db);
   return transaction(db, { principalId, requestId: null }, async (tx) => {
     await lockDemo(tx);
     await lockMade(tx);
-    const rows = await surveyDemo(tx);
+    const rows = await surveyDemo(tx, { edited });
     for (const entity of demoEntities) {
       const going = rows.filter((row) => row.entity === entity && canGo(row));
       if (going.length > 0) {
@@ -142,8 +150,11 @@ function clearingOf(rows: readonly DemoRow[]): Clearing {
 }
 
 function reasonOf(entity: DemoEntity, holds: DemoRow['holds']): string {
-  const { icon = 0, ...users } = holds;
-  if (entity === 'purpose') return `somebody added ${counted(users)} to it`;
+  const { icon = 0, edit = 0, ...users } = holds;
+  if (entity === 'purpose') {
+    const added = Object.keys(users).length > 0;
+    return added || edit === 0 ? `somebody added ${counted(users)} to it` : 'somebody edited it';
+  }
   const used = Object.keys(users).length > 0 ? [`it is used by ${counted(users)}`] : [];
   return [...used, ...(icon > 0 ? ['somebody gave it an icon'] : [])].join(', and ');
 }

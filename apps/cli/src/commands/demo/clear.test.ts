@@ -40,6 +40,24 @@ async function purposes(): Promise<number> {
   return rows[0]?.count ?? 0;
 }
 
+test('the plan names the purposes that people edited, and with --edited they are to go, too', async () => {
+  const all = await purposes();
+  await database.pool.query(`
+    insert into principal (kind, subject, name) values ('person', 'me', 'Me');
+    select set_config('calculaud.principal_id', id::text, true) from principal where subject = 'me';
+    update purpose set comments = 'Ours' where id = (select max(id) from purpose)`);
+  const { rows } = await database.pool.query<{ id: number }>('select max(id) as id from purpose');
+  const id = rows[0]?.id;
+
+  const plan = await calculaud('demo clear --plan', environment);
+  expect(plan.stdout).toContain(`- purpose: ${all - 1}\n`);
+  expect(plan.stdout).toMatch(new RegExp(`= purpose ${id} ".*" stays: somebody edited it\n`));
+  expect(plan.stdout).toContain('go with --edited');
+  const together = await calculaud('demo clear --plan --edited', environment);
+  expect(together.stdout).toContain(`- purpose: ${all}\n`);
+  expect(together.stdout).not.toContain('stays');
+});
+
 test('the demonstration goes after a confirmation; what people entered stays', async () => {
   const { rows } = await database.pool.query<{ id: number }>(
     "insert into supplier (name) values ('a supplier of ours') returning id",
@@ -47,7 +65,7 @@ test('the demonstration goes after a confirmation; what people entered stays', a
   const before = await purposes();
   expect(before).toBeGreaterThan(200);
 
-  const plan = await calculaud('demo clear --plan', environment);
+  const plan = await calculaud('demo clear --plan --edited', environment);
   expect(plan.exitCode).toBe(2);
   expect(plan.stdout).toContain(`- purpose: ${before}\n`);
 
@@ -55,7 +73,7 @@ test('the demonstration goes after a confirmation; what people entered stays', a
   expect(unconfirmed).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('Add --yes') });
   expect(await purposes()).toBe(before);
 
-  const cleared = await calculaud('demo clear --yes --json', environment);
+  const cleared = await calculaud('demo clear --edited --yes --json', environment);
   expect(cleared.exitCode).toBe(0);
   expect(cleared.events()).toMatchObject([
     { event: 'plan' },

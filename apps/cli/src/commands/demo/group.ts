@@ -15,9 +15,14 @@ export const demoCommands: CommandGroup = {
     {
       usage: 'clear',
       description:
-        'Remove the demonstration and only it. What somebody has built upon since is kept, and told with the reason.',
+        'Remove the demonstration and only it. What somebody has built upon or edited since is kept, and told with the reason.',
       options: [
         { flags: '--plan', description: 'only say what would go and what would be kept' },
+        {
+          flags: '--edited',
+          description:
+            'remove purposes that somebody only edited, too; never those with something of his own',
+        },
         { flags: '--yes', description: 'do not ask' },
       ],
       examples: [

@@ -28,18 +28,25 @@ const demo = sql`demo as materialized (
   select id from principal
   where kind = 'system' and (subject = 'demonstration' or starts_with(subject, 'demonstration:'))
 )`;
+/** Whoever is no part of the system itself; without sign-in everybody is `bypass`. */
+const people = sql`people as materialized (
+  select id from principal where kind <> 'system' or subject = 'bypass'
+)`;
 /** An unknown author may be a person. */
 const byDemo = (table: string) => sql`${sql.ref(`${table}.created_by`)} in (select id from demo)`;
 const byPeople = (table: string) => sql`(${byDemo(table)}) is not true`;
 
 /**
  * All that the demonstration made, each row with what stands upon it once everything else is gone that can go. A purpose
- * is held by what people put into it; edits of what is the demonstration's own hold nothing. The rest is held by records
- * that stay.
+ * is held by what people put into it and, unless edited ones go, too, by what they changed or removed. The rest is held
+ * by records that stay.
  */
-export async function surveyDemo(db: Executor): Promise<readonly DemoRow[]> {
+export async function surveyDemo(
+  db: Executor,
+  { edited }: { readonly edited: boolean },
+): Promise<readonly DemoRow[]> {
   const { rows } = await sql<DemoRow>`/* demo.survey */
-    with recursive ${demo}, own as materialized (
+    with recursive ${demo}, ${people}, own as materialized (
       select o.id, o.description as name from purpose o where ${byDemo('o')}
     ), addition as materialized (
       select p.purpose_id, 'purchase' as kind from purchase p join own on own.id = p.purpose_id where ${byPeople('p')}
@@ -54,10 +61,30 @@ export async function surveyDemo(db: Executor): Promise<readonly DemoRow[]> {
       union all
       select l.purpose_id, 'file' from purpose_file_attachment l join own on own.id = l.purpose_id
         join file_attachment f on f.id = l.file_attachment_id where ${byPeople('f')}
+    ), part (entity, id, purpose_id) as (
+      select 'purpose', id, id from own
+      union all select 'purchase', p.id, p.purpose_id from purchase p join own on own.id = p.purpose_id
+      union all select 'stage', s.id, p.purpose_id from stage s join purchase p on p.id = s.purchase_id
+        join own on own.id = p.purpose_id
+      union all select 'cost', c.id, p.purpose_id from cost c join purchase p on p.id = c.purchase_id
+        join own on own.id = p.purpose_id
+      union all select 'purpose_content', c.id, c.purpose_id from purpose_content c join own on own.id = c.purpose_id
+    ), edit as materialized (
+      select part.purpose_id from part join audit_entry a on a.entity = part.entity and a.entity_id = part.id
+      where not ${edited} and a.action = 'update' and a.principal_id in (select id from people)
+      union
+      -- Of what belonged to a purpose, or to a purchase of it that is still there.
+      select own.id from audit_entry a
+      left join purchase p on p.id = (a.before ->> 'purchase_id')::integer
+      join own on own.id = coalesce((a.before ->> 'purpose_id')::integer, p.purpose_id)
+      where not ${edited} and a.action = 'delete' and a.principal_id in (select id from people)
+        and a.entity in ('purchase', 'stage', 'cost', 'purpose_content', 'purpose_file_attachment')
     ), going as materialized (
-      select id from own except select purpose_id from addition
+      select id from own except select purpose_id from addition except select purpose_id from edit
     ), user_of (entity, id, kind) as materialized (
       select 'purpose', purpose_id, kind from addition
+      union all
+      select 'purpose', purpose_id, 'edit' from edit
       union all
       select 'file', f.id, 'purpose' from file_attachment f join purpose_file_attachment l on l.file_attachment_id = f.id
         where ${byDemo('f')} and l.purpose_id not in (select id from going)
