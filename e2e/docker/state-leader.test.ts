@@ -9,14 +9,14 @@ import { type Docker, openDocker } from '../../apps/cli/src/host/docker.ts';
 import { parseDockerAddress } from '../../apps/cli/src/host/docker-address.ts';
 import { type DockerDaemon, startDaemon } from './daemon.ts';
 import { docker as client } from './docker-command.ts';
-import { joinSecondManager, type SecondManager } from './second-manager.ts';
+import { joinSecondNode, type SecondNode } from './second-node.ts';
 
 let daemon: DockerDaemon;
-let second: SecondManager;
+let second: SecondNode;
 let docker: Docker;
 beforeAll(async () => {
   daemon = await startDaemon();
-  second = await joinSecondManager(daemon);
+  second = await joinSecondNode(daemon);
   docker = await openDocker(parseDockerAddress(daemon.host));
 });
 afterAll(async () => {

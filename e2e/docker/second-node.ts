@@ -9,14 +9,14 @@ import type { DockerDaemon } from './daemon.ts';
 import { docker } from './docker-command.ts';
 
 /** A manager that can be made to stand still: of two, one alone is no majority, and nobody leads. */
-export interface SecondManager {
+export interface SecondNode {
   readonly standStill: () => void;
   readonly goOn: () => void;
   readonly stop: () => Promise<void>;
 }
 
 /** Joins a second manager to a swarm of one, within the same network. It runs nothing and needs no bridge. */
-export async function joinSecondManager({ host, enter }: DockerDaemon): Promise<SecondManager> {
+export async function joinSecondNode({ host, enter }: DockerDaemon): Promise<SecondNode> {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), FOLDER_PREFIX));
   recordOwner(folder);
   mkdirSync(join(folder, 'exec'));
