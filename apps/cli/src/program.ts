@@ -4,8 +4,10 @@ import { configCommands } from './commands/config/group.ts';
 import { databaseCommands } from './commands/db/group.ts';
 import { demoCommands } from './commands/demo/group.ts';
 import { deployCommands } from './commands/deploy/group.ts';
+import { historyCommand } from './commands/history/command.ts';
 import { initCommand } from './commands/init/command.ts';
 import { journeyCommand } from './commands/journey/command.ts';
+import { logsCommand } from './commands/logs/command.ts';
 import { planCommand } from './commands/plan/command.ts';
 import { probeCommand } from './commands/probe/command.ts';
 import { renderCommand } from './commands/render/command.ts';
@@ -24,8 +26,10 @@ export const groups: readonly CommandGroup[] = [
 export const singles: readonly CommandDescription[] = [
   planCommand,
   rollbackCommand,
+  historyCommand,
   initCommand,
   journeyCommand,
+  logsCommand,
   probeCommand,
   renderCommand,
 ];
