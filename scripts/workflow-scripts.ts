@@ -17,6 +17,7 @@ const npmScripts = z
  */
 export const ONLY_THERE: Readonly<Record<string, string>> = {
   'scripts/pipeline/audit.sh': 'asks GitHub about the pinned commits; the tests do the same without asking',
+  'scripts/pipeline/as-root.sh': 'runs as whoever runs it',
   'scripts/pipeline/changed.sh': 'there is no change to look at: everything is run',
   'scripts/pipeline/part-versions.sh': 'there is no change to look at',
   'scripts/pipeline/title.sh': 'there is no pull request',
@@ -48,7 +49,7 @@ export function calledScripts(command: string): readonly string[] | undefined {
   }
   if (program !== 'sh' || !/^scripts\/.+\.sh$/.test(first) || !existsSync(join(ROOT, first)))
     return undefined;
-  if (rest[0] !== 'sh') return [first];
+  if (rest[0] !== 'sh' && rest[0] !== 'npm') return [first];
   const handed = calledScripts(rest.join(' '));
   return handed && [first, ...handed];
 }

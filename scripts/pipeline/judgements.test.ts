@@ -84,3 +84,17 @@ describe('guarded.sh', () => {
     expect(checkout.run('guarded.sh', { GUARDED: 'production' }).status).not.toBe(0);
   });
 });
+
+describe('as-root.sh', () => {
+  test('runs a command as root, with the environment that it has', () => {
+    checkout.program('sudo');
+    const { status, calls } = checkout.run('as-root.sh npm run e2e:docker', { CI: 'true' });
+    expect(status).toBe(0);
+    expect(calls).toEqual([expect.stringMatching(/^sudo --preserve-env env PATH=\S+ npm run e2e:docker$/)]);
+  });
+
+  test('ends as that does', () => {
+    checkout.program('sudo', 'exit 3');
+    expect(checkout.run('as-root.sh npm test').status).toBe(3);
+  });
+});
