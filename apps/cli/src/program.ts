@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { CommandDescription, CommandGroup } from './command.ts';
+import { bundleCommands } from './commands/bundle/group.ts';
 import { configCommands } from './commands/config/group.ts';
 import { databaseCommands } from './commands/db/group.ts';
 import { demoCommands } from './commands/demo/group.ts';
@@ -15,6 +16,7 @@ import { rollbackCommand } from './commands/rollback/command.ts';
 import { tokenCommands } from './commands/token/group.ts';
 
 export const groups: readonly CommandGroup[] = [
+  bundleCommands,
   configCommands,
   deployCommands,
   databaseCommands,
