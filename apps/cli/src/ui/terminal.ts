@@ -7,6 +7,13 @@ export interface Streams {
   /** Somebody can be asked: both standard input and standard error are terminals. */
   readonly interactive: boolean;
   readonly colours: boolean;
+  /** Of the terminal that standard output is; undefined where it is none. */
+  readonly size?: () => Size | undefined;
+}
+
+interface Size {
+  readonly columns: number;
+  readonly rows: number;
 }
 
 /** How the lines of `--json` are to be read; raised when an event loses a member or changes its meaning. */
@@ -17,6 +24,8 @@ export interface Terminal {
   readonly json: boolean;
   readonly interactive: boolean;
   readonly paint: ReturnType<typeof pico.createColors>;
+  /** Undefined where nothing can be drawn: standard output is no terminal, or a program reads it. */
+  readonly size: () => Size | undefined;
   /** For people: what happens, on standard error. */
   readonly say: (text: string) => void;
   /** For people: the answer that was asked for, on standard output; events stand in for it with `--json`. */
@@ -40,6 +49,7 @@ export function terminalOf(streams: Streams, json: boolean): Terminal {
     json,
     interactive: interactive && !json,
     paint: pico.createColors(colours),
+    size: () => (json ? undefined : streams.size?.()),
     say: (text) => {
       stderr(`${text}\n`);
     },
@@ -65,6 +75,8 @@ export function systemStreams(): Streams {
     },
     interactive: isTerminal(process.stdin) && isTerminal(process.stderr),
     colours: pico.isColorSupported && isTerminal(process.stdout) && isTerminal(process.stderr),
+    size: () =>
+      isTerminal(process.stdout) ? { columns: process.stdout.columns, rows: process.stdout.rows } : undefined,
   };
 }
 
