@@ -1,9 +1,12 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
 import { about, health } from '@calculaud/contract/health';
 import { openDatabase } from '@calculaud/db/database';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { Lifecycle } from '../platform/lifecycle.ts';
 import { RequestCount } from '../platform/request-count.ts';
+import { openStorage } from '../platform/storage.ts';
 import { type TestApp, testApp } from '../testing/app.ts';
 import { buildManagement } from './management.ts';
 
@@ -73,6 +76,37 @@ test('without a database it is not ready and says which check failed, but lives'
   expect((await management.inject('/health/live')).statusCode).toBe(200);
   await management.close();
   await db.close();
+});
+
+test('a store that does not answer at all holds nobody up', async () => {
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const address = silent.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  const storage = await openStorage({
+    kind: 's3',
+    bucket: 'files',
+    keyPrefix: '',
+    region: undefined,
+    endpoint: `http://127.0.0.1:${port}`,
+    storageClass: undefined,
+    credentials: { accessKeyId: 'key', secretAccessKey: 'secret' },
+  });
+  const lifecycle = new Lifecycle();
+  lifecycle.markStarted();
+  const management = buildManagement({ ...app.services, storage }, lifecycle, new RequestCount());
+  const begin = performance.now();
+  const response = await management.inject('/health/ready');
+  expect(performance.now() - begin).toBeLessThan(1900);
+  expect(response.statusCode).toBe(200);
+  expect(response.json()).toMatchObject({
+    status: 'warn',
+    checks: { 'storage:availability': [{ status: 'warn', output: 'no answer within 1000 ms' }] },
+  });
+  await management.close();
+  for (const socket of sockets) socket.destroy();
+  silent.close();
 });
 
 test('a process tells what it has answered and what it keeps; garbage does not count once it is collected', async () => {
