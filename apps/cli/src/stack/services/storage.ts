@@ -16,7 +16,7 @@ export function storageService(
     environment: { BUCKET: bucket },
     networks: [NETWORKS.data],
     secrets: secretFiles(['s3-access-key-id', 's3-secret-access-key'], STORAGE_USER),
-    volumes: [{ type: 'volume', source: 'storage', target: '/data' }, scratch('/tmp', 64)],
+    volumes: [{ type: 'volume', source: 'storage', target: '/srv/objects' }, scratch('/tmp', 64)],
     healthcheck: { interval: '5s', timeout: '3s', retries: 5, start_period: '10s' },
     stop_grace_period: '30s',
     deploy: {
