@@ -92,6 +92,10 @@ describe('two deployers', () => {
         true,
       );
     }
+    const refused = outcomes.filter((outcome) => outcome.includes('held')).length;
+    console.log(
+      `${outcomes.length} races of two deployers: ${refused} with one refused, the others one after the other`,
+    );
     expect(site.collisions()).toBe('');
     // Both kinds of race took place: one after the other, and one refused.
     expect(new Set(outcomes).size).toBeGreaterThan(1);
@@ -145,6 +149,10 @@ describe('a deployer that is killed', () => {
     });
     await Promise.all(works);
     expect(ends).toHaveLength(cases.length);
+    const times = ends.map(({ ms }) => ms / 1000);
+    console.log(
+      `${ends.length} deployers killed; the next command was done after ${Math.min(...times)} to ${Math.max(...times)} s`,
+    );
     expect(ends.map(({ seen }) => seen)).toEqual(ends.map(({ wanted }) => wanted));
   });
 
@@ -184,7 +192,7 @@ describe('a deployer that is killed', () => {
         world: nothingBegun || (undone && !touched) ? '' : undone ? 'untouched' : 'p1 switch',
         collisions: '',
       };
-      return { seen, wanted };
+      return { seen, wanted, ms: answer?.outcome === 'worked' ? answer.ms : Number.NaN };
     } finally {
       await site.close();
     }

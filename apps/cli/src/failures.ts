@@ -4,6 +4,8 @@ import { connectionFailure } from '@calculaud/db/connection-failure';
 import { DatabaseRefusal } from '@calculaud/db/refusal';
 import { EmbeddedPostgresError } from '@calculaud/embedded/failure';
 import { Problem } from '@calculaud/server/platform/problem';
+import { DockerCommandError } from './host/docker-command.ts';
+import { DockerError } from './host/docker-error.ts';
 import { CliError } from './ui/cli-error.ts';
 import { EXIT } from './ui/exit-codes.ts';
 
@@ -23,6 +25,14 @@ export function explainFailure(error: unknown): CliError {
   }
   if (error instanceof Problem && error.status < 500)
     return new CliError(`${error.message}.`, '', EXIT.refused);
+  // Whoever knows what was at stake says so himself; what is left is that Docker did not do what it was asked.
+  if (error instanceof DockerError || error instanceof DockerCommandError) {
+    return new CliError(
+      error.message,
+      'Look at `calculaud status`. Once Docker answers, the same command goes on where this one stopped.',
+      EXIT.unverified,
+    );
+  }
   const connection = connectionFailure(error);
   if (connection) {
     return new CliError(

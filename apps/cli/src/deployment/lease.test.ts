@@ -145,6 +145,18 @@ describe('a lease', () => {
   });
 });
 
+test('a contender is told by the caller to stop', async () => {
+  await withLease(register, dana, async () => {
+    const controller = new AbortController();
+    const waiting = lose(
+      withLease(register, { ...eli, waitSeconds: 60, signal: controller.signal }, async () => 'never'),
+    );
+    await sleep(pace.beat * 2);
+    controller.abort();
+    expect(await waiting).toMatchObject({ exitCode: 130, message: 'Interrupted. Nothing was changed.' });
+  });
+});
+
 describe('a holder', () => {
   async function takeOver(): Promise<void> {
     const snapshot = await register.read();

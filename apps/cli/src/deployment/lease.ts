@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isUncertain } from '../host/docker-error.ts';
+import { CliError } from '../ui/cli-error.ts';
+import { EXIT } from '../ui/exit-codes.ts';
 import { LeaseHeld, LeaseInterrupted, LeaseLost, LeaseUncertain } from './lease-errors.ts';
 import type { DeploymentRecord, Holder } from './record.ts';
 import { newMark, type Register, type Snapshot } from './register.ts';
@@ -66,11 +68,20 @@ export async function withLease<T>(
   options: LeaseOptions,
   work: (lease: Lease) => Promise<T>,
 ): Promise<T> {
-  const { lease, stop } = keep(register, await acquire(register, options), options);
+  const { lease, stop } = keep(register, await acquireUnlessStopped(register, options), options);
   try {
     return await work(lease);
   } finally {
     await stop();
+  }
+}
+
+async function acquireUnlessStopped(register: Register, options: LeaseOptions): Promise<Held> {
+  try {
+    return await acquire(register, options);
+  } catch (error) {
+    if (!options.signal?.aborted) throw error;
+    throw new CliError('Interrupted. Nothing was changed.', '', EXIT.interrupted, { cause: error });
   }
 }
 

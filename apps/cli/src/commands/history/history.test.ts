@@ -88,6 +88,17 @@ describe('calculaud history', () => {
     ]);
   });
 
+  test('says what the engine said instead of an answer', async () => {
+    engine.trouble = (request) =>
+      request.endsWith('/configs/calculaud-production.state')
+        ? { status: 500, message: 'disk full' }
+        : undefined;
+    const { exitCode, stderr } = await history();
+    expect(exitCode).toBe(7);
+    expect(stderr).toMatch(/GET \S+ to the Docker engine at unix:\S+ was answered with 500: disk full/);
+    expect(stderr).not.toContain('Internal error');
+  });
+
   test('ends with 2 when an entry is missing', async () => {
     await append(3);
     const [, second] = await docker.api.configs({ name: ['calculaud-production.ledger.'] });
