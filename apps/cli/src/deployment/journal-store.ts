@@ -63,7 +63,11 @@ export async function loadPlan(register: Register, journal: Journal): Promise<Pl
   );
 }
 
-async function findPlan({ api }: Register, { plan: { object, hash } }: Journal): Promise<Plan | undefined> {
+/** Undefined when it is gone, or was changed since. */
+export async function findPlan(
+  { api }: Register,
+  { plan: { object, hash } }: Journal,
+): Promise<Plan | undefined> {
   const data = await readObject(api, object);
   if (!data) return undefined;
   const content: unknown = JSON.parse(data.toString('utf8'));

@@ -1,6 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { withLease } from '../../deployment/lease.ts';
 import { appendToLedger } from '../../deployment/ledger-store.ts';
@@ -8,33 +7,20 @@ import { openRegister } from '../../deployment/register.ts';
 import { type Docker, openDocker } from '../../host/docker.ts';
 import { calculaud } from '../../testing/command-line.ts';
 import { type Engine, startEngine } from '../../testing/engine.ts';
+import { writeEnvironment } from '../../testing/environment.ts';
 
 let engine: Engine;
 let docker: Docker;
-let folder: string;
+let file: string;
 beforeEach(async () => {
   engine = await startEngine();
   docker = await openDocker(engine.address);
-  folder = mkdtempSync(join(tmpdir(), 'calculaud-history-'));
-  if (engine.address.kind !== 'unix') throw new Error('The engine has no socket');
-  const { path } = engine.address;
-  writeFileSync(
-    join(folder, 'calculaud.yml'),
-    [
-      'name: production',
-      'kind: production',
-      'domain: procurement.example.org',
-      'image: registry.example.org/calculaud:1.0.0',
-      'hosts:',
-      '  - name: node-1',
-      `    docker: unix://${path}`,
-    ].join('\n'),
-  );
+  file = writeEnvironment(engine.address);
 });
 afterEach(async () => {
   await docker.close();
   await engine.stop();
-  rmSync(folder, { recursive: true });
+  rmSync(dirname(file), { recursive: true });
 });
 
 async function append(count: number): Promise<void> {
@@ -47,8 +33,7 @@ async function append(count: number): Promise<void> {
     }
   });
 }
-const history = async (...line: readonly string[]) =>
-  calculaud(['history', '--file', join(folder, 'calculaud.yml'), ...line]);
+const history = async (...line: readonly string[]) => calculaud(['history', '--file', file, ...line]);
 
 describe('calculaud history', () => {
   test('says so when nothing was ever deployed', async () => {
