@@ -115,12 +115,15 @@ function observer(...args: string[]): ChildProcessWithoutNullStreams {
 interface Found {
   readonly seconds: number;
   readonly judgement: Judgement;
+  /** What each check last waited for, and until when. */
+  readonly held: ReadonlyMap<string, string>;
 }
 
 /** What a deployment does before it switches; resolves with the first verdict that is no "hold". */
 async function gate(fresh: Server): Promise<Found> {
   const log = new EvidenceLog({ replicas: true, sideBySide: true, memory: true, journeys: true });
   const begin = performance.now();
+  const held = new Map<string, string>();
   const observers = [
     observer(
       ...['probe', '--side-by-side', '--target', `old=${old.url}`, `new=${fresh.url}`],
@@ -148,7 +151,12 @@ async function gate(fresh: Server): Promise<Found> {
       log.replicas({ wanted: 1, ready: lastWords ? 0 : 1, restarts: 0, waitedMs, limitMs: 30_000, ...words });
       const judgement = judge(log.evidence());
       const seconds = (performance.now() - begin) / 1000;
-      if (judgement.verdict !== 'inconclusive' || seconds > 2 * BAR_SECONDS) return { seconds, judgement };
+      if (judgement.verdict !== 'inconclusive' || seconds > 2 * BAR_SECONDS) {
+        return { seconds, judgement, held };
+      }
+      for (const { check, verdict, words: reason } of judgement.reasons) {
+        if (verdict === 'inconclusive') held.set(check, `until ${seconds.toFixed(1)} s: ${reason}`);
+      }
       await pause(200);
     }
   } finally {
@@ -157,9 +165,10 @@ async function gate(fresh: Server): Promise<Found> {
   }
 }
 
-function report(name: string, { seconds, judgement }: Found): string {
+function report(name: string, { seconds, judgement, held }: Found): string {
   const reasons = judgement.reasons.map(({ check, verdict, words }) => `  ${check} ${verdict}: ${words}`);
-  return [`${name}: ${judgement.verdict} after ${seconds.toFixed(1)} s`, ...reasons].join('\n');
+  const holds = [...held].map(([check, words]) => `  ${check} held ${words}`);
+  return [`${name}: ${judgement.verdict} after ${seconds.toFixed(1)} s`, ...reasons, ...holds].join('\n');
 }
 
 /** The journeys may be faster than the pairs. */

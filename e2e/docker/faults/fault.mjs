@@ -53,7 +53,7 @@ const faults = {
   leak: (() => {
     const kept = [];
     return (request) => {
-      if (request.url.startsWith(API)) kept.push(Array.from({ length: LEAKED_BYTES / 8 }, Math.random));
+      if (request.url.startsWith(API)) kept.push(Buffer.alloc(LEAKED_BYTES, 1));
       return false;
     };
   })(),
