@@ -91,6 +91,8 @@ function judge(wanted: Wanted, live: Service | undefined, tasks: readonly Task[]
     (task) =>
       ofSpec(task) &&
       ['failed', 'rejected'].includes(task.Status.State) &&
+      // The orchestrator moves a task when it loses sight of its node; that says nothing of the version.
+      !/no longer meets constraints|node is (down|not available)/.test(task.Status.Err ?? '') &&
       new Date(task.Status.Timestamp) >= since,
   );
   const last = ended.toSorted((a, b) => b.UpdatedAt.localeCompare(a.UpdatedAt))[0];
