@@ -22,6 +22,10 @@ export interface Assessment {
   readonly notes: readonly string[];
 }
 
+/** As the instances call what they look at. */
+export const DATABASE_CHECK = 'postgresql:responseTime';
+export const SCHEMA_CHECK = 'schema:version';
+
 /** What is to be thought of what was seen. `choice` says the environment as it was typed, such as ` --to staging`. */
 export function assess(seen: Seen, choice: string): Assessment {
   const findings = [
@@ -47,6 +51,14 @@ export function assess(seen: Seen, choice: string): Assessment {
 export function isWhole({ wanted, instances }: SeenService): boolean {
   return (
     runningOf(instances).length === wanted && instances.every((instance) => complaint(instance) === null)
+  );
+}
+
+/** It does not run as it should, and does not say why: its log may. */
+export function isUnexplained({ wanted, instances }: SeenService): boolean {
+  return (
+    runningOf(instances).length < wanted ||
+    instances.some(({ health, silent, answer }) => !answer && (silent || health === 'unhealthy'))
   );
 }
 
@@ -101,10 +113,12 @@ function users({ services: live, gateway, release }: Seen, choice: string): Find
   ];
 }
 
-function databases({ database }: Seen, choice: string): Finding[] {
-  return database.accepts === false
-    ? [wrong('The database takes no connections.', logs(SERVICES.database, choice))]
-    : [];
+function databases({ database, services: live, release }: Seen, choice: string): Finding[] {
+  const away = (words: string) => [wrong(words, logs(SERVICES.database, choice))];
+  if (database.accepts === false) return away('The database takes no connections.');
+  if (database.kind === 'external' || release === null) return [];
+  const service = live.find((one) => one.service === SERVICES.database);
+  return service && runningOf(service.instances).length === 0 ? away('The database does not run.') : [];
 }
 
 function services(service: SeenService, seen: Seen, choice: string): Finding[] {
@@ -125,11 +139,13 @@ function services(service: SeenService, seen: Seen, choice: string): Finding[] {
       : running.length > wanted
         ? [`${running.length} run instead of ${wanted}`]
         : [];
-  const complaints = running.flatMap((instance) => {
+  const complaints = new Map<string, string[]>();
+  for (const instance of running) {
     const words = complaint(instance);
-    return words === null ? [] : [`${instance.instance} ${words}`];
-  });
-  const words = [...absence, ...complaints].filter(Boolean).join('; ');
+    if (words !== null) complaints.set(words, [...(complaints.get(words) ?? []), instance.instance]);
+  }
+  const complained = [...complaints].map(([words, names]) => `${names.join(', ')}: ${words}`);
+  const words = [...absence, ...complained].filter(Boolean).join('; ');
   return [{ ...wrong(`${name}: ${words}.`, logs(name, choice)), lines: last_lines }];
 }
 
@@ -140,16 +156,18 @@ function complaint({ state, health, answer, silent }: SeenInstance): string | nu
   if (silent) return 'does not answer on its management port';
   if (!answer) return null;
   if (answer.draining) return 'is stopping';
-  const failing = answer.checks.filter(({ status }) => status !== 'pass').map(checkInWords);
-  if (failing.length > 0) return failing.join(', ');
+  const failing = answer.checks.filter(({ status }) => status !== 'pass');
+  // Without the database nothing else can be told either.
+  const first = failing.find(({ check }) => check === DATABASE_CHECK);
+  if (failing.length > 0) return (first ? [first] : failing).map(checkInWords).join(', ');
   return answer.ready ? null : 'is not ready';
 }
 
 function checkInWords({ check, status, output }: SeenCheck): string {
   const about =
     {
-      'postgresql:responseTime': 'cannot use the database',
-      'schema:version': 'cannot run on this schema',
+      [DATABASE_CHECK]: 'cannot use the database',
+      [SCHEMA_CHECK]: 'cannot run on this schema',
       'storage:availability': 'cannot move files',
     }[check] ?? `has ${check} at ${status}`;
   return output === null ? about : `${about} (${output})`;

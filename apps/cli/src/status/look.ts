@@ -8,7 +8,7 @@ import type { Docker } from '../host/docker.ts';
 import type { Node } from '../host/docker-answers.ts';
 import { SERVICES, stackName } from '../stack/names.ts';
 import { healthIn } from './answers.ts';
-import { isWhole } from './findings.ts';
+import { isUnexplained } from './findings.ts';
 import { askDatabase, askDisks, askGateway, askReadiness } from './probes.ts';
 import type { Seen, SeenDisk, SeenHost, SeenInstance, SeenLock, SeenService } from './seen.ts';
 import { type FoundService, type FoundTask, foundServices } from './services.ts';
@@ -210,15 +210,17 @@ async function lookAtLock(register: Register, first: Snapshot): Promise<SeenLock
   return { who, command, since, alive: false };
 }
 
-/** Why a service is not as it should be is mostly said by its last words. */
 async function withLastLines(
   cluster: Cluster,
   found: readonly FoundService[],
   seen: SeenService,
 ): Promise<SeenService> {
-  if (isWhole(seen)) return seen;
+  if (!isUnexplained(seen)) return seen;
   const { endedTask, tasks } = found.find(({ service }) => service === seen.service) ?? { tasks: [] };
-  const unwell = tasks.find((_, index) => seen.instances[index]?.answer?.ready === false);
+  const unwell = tasks.find((_, index) => {
+    const { silent, health } = seen.instances[index] ?? {};
+    return silent || health === 'unhealthy';
+  });
   const task = unwell?.task ?? endedTask;
   return task === undefined ? seen : { ...seen, last_lines: await cluster.lastWords(task) };
 }

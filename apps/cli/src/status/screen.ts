@@ -1,11 +1,23 @@
 import type { createColors } from 'picocolors';
 import { COLOURS } from '../stack/release-state.ts';
 import { table } from '../ui/table.ts';
-import { answering, type Assessment, isBusy, keptColour, runningOf } from './findings.ts';
+import {
+  answering,
+  type Assessment,
+  DATABASE_CHECK,
+  isBusy,
+  keptColour,
+  runningOf,
+  SCHEMA_CHECK,
+} from './findings.ts';
 import type { Seen, SeenHost, SeenService } from './seen.ts';
 import { amount, inWords, shortImage } from './words.ts';
 
 type Paint = ReturnType<typeof createColors>;
+
+/** Of the log of whoever failed; all of what was read is in the event. */
+const MOST_LINES = 5;
+const LONGEST_LINE = 160;
 
 /** One screen of text: what is wrong and what to type, then who answers, then what runs where. */
 export function screen(seen: Seen, assessment: Assessment, paint: Paint): string {
@@ -37,11 +49,17 @@ function problems({ findings, notes }: Assessment, paint: Paint): string {
   return [
     ...findings.flatMap(({ kind, words, command, lines }) => [
       `${kind === 'wrong' ? paint.red('✗') : paint.yellow('?')} ${words}`,
-      ...lines.map((line) => paint.dim(`    ${line}`)),
+      ...lines.slice(-MOST_LINES).map((line) => paint.dim(`    ${clipped(line)}`)),
       ...(command === null ? [] : [`  → ${command}`]),
     ]),
     ...notes.map((note) => `· ${note}`),
   ].join('\n');
+}
+
+/** A line of a log may be as long as it likes, and say anything to a terminal. */
+function clipped(line: string): string {
+  const harmless = line.replaceAll(/\p{Cc}/gu, '�');
+  return harmless.length > LONGEST_LINE ? `${harmless.slice(0, LONGEST_LINE)} …` : harmless;
 }
 
 function facts(seen: Seen): string {
@@ -95,19 +113,21 @@ function traffic({ gateway, release }: Seen): string {
   const counts = COLOURS.filter((one) => one === colour || one === running.next).map(
     (one) => `${ready[one]} of ${one}`,
   );
-  return `to ${colour}${how}${share}; the gateway finds ${counts.join(', ')} ready`;
+  return `to ${colour}${how}${share}; ready by the gateway: ${counts.join(', ')}`;
 }
 
 function database({ database: { kind, accepts }, services: live }: Seen): string {
   const checks = live.flatMap(({ instances }) => instances.flatMap(({ answer }) => answer?.checks ?? []));
   const of = (check: string) => checks.filter((one) => one.check === check);
-  const asked = of('postgresql:responseTime');
+  const asked = of(DATABASE_CHECK);
   const fine = asked.filter(({ status }) => status === 'pass');
   const slowest = Math.max(0, ...fine.map(({ ms }) => ms ?? 0));
-  const schema = of('schema:version');
+  // Who cannot ask the database knows nothing of its schema.
+  const schema = fine.length === 0 ? [] : of(SCHEMA_CHECK);
   const words = [
     accepts === null ? '' : accepts ? 'takes connections' : 'takes no connections',
-    asked.length === 0 ? '' : `answers ${fine.length} of ${asked.length} instances within ${slowest} ms`,
+    asked.length === 0 ? '' : `answers ${fine.length} of ${asked.length} instances`,
+    fine.length === 0 ? '' : `within ${slowest} ms`,
     schema.length === 0
       ? ''
       : schema.every(({ status }) => status === 'pass')
