@@ -26,6 +26,8 @@ export interface Observed {
   readonly release: ReleaseState;
   /** Null as long as no gateway runs. */
   readonly traffic: Traffic | null;
+  /** What a restart of the gateway would make of it. */
+  readonly trafficOnDisk: Traffic | null;
   readonly drift: readonly Drift[];
   /** haproxy.cfg is another one today than the one that the gateway runs. */
   readonly gatewayOutdated: boolean;
@@ -46,6 +48,7 @@ export async function observe(
   return {
     release,
     traffic: gateway?.running ?? null,
+    trafficOnDisk: gateway?.onDisk ?? null,
     drift,
     gatewayOutdated:
       hasGateway &&

@@ -129,7 +129,7 @@ function startedGateway(config: EnvironmentConfig): NonNullable<ReleaseState['ga
 /** What the configuration says now and the live stack does not show, for the version that runs. */
 function repairs(
   config: EnvironmentConfig,
-  { drift, gatewayOutdated, traffic }: Observed,
+  { drift, gatewayOutdated, traffic, trafficOnDisk }: Observed,
   now: ReleaseState,
 ): { readonly lines: string[]; readonly steps: Draft[]; readonly after: ReleaseState } {
   const running = now[now.active];
@@ -142,7 +142,10 @@ function repairs(
     ...(scaled && { [now.active]: { ...running, replicas: config.replicas.api } }),
   };
   const reload = gatewayOutdated && !newGateway;
-  const astray = traffic !== null && (traffic.active !== now.active || traffic.canary > 0);
+  // Now, or after a restart of the gateway.
+  const astray = [traffic, trafficOnDisk].find(
+    (one) => one !== null && (one.active !== now.active || one.canary > 0),
+  );
   return {
     after,
     lines: [
@@ -154,7 +157,7 @@ function repairs(
         : []),
       ...(scaled ? [`~ replicas: ${running.replicas} → ${config.replicas.api}`] : []),
       ...(reload ? ['~ gateway: haproxy.cfg, handed over without closing a socket'] : []),
-      ...(astray ? [`~ traffic: ${traffic.active ?? 'by readiness'} → ${now.active}`] : []),
+      ...(astray ? [`~ traffic: ${astray.active ?? 'by readiness'} → ${now.active}`] : []),
     ],
     steps: [
       ...(drift.length > 0 || newGateway || scaled
