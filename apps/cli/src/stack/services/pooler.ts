@@ -65,6 +65,9 @@ max_client_conn = 2000
 ignore_startup_parameters = extra_float_digits, options
 server_idle_timeout = 300
 query_wait_timeout = 10
+; A database that comes back is found within seconds.
+server_login_retry = 1
+server_connect_timeout = 3
 log_connections = 0
 log_disconnections = 0
 `;
