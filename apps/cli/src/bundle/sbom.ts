@@ -29,8 +29,11 @@ export function subjectOf(text: string): Subject | undefined {
   return { name, version, commit: /[?&]vcs_revision=([^&#]+)/.exec(purl ?? '')?.[1] };
 }
 
+/** What the list of the product's own parts is about. */
+export const PRODUCT = 'calculaud';
+
 /** A list of the parts of another build would be worse than none. */
-export function isOfProduct({ name, version, commit }: Subject, product: Manifest['product']): boolean {
-  if (name !== 'calculaud' || version !== product.version) return false;
+export function isOfBuild({ version, commit }: Subject, product: Manifest['product']): boolean {
+  if (version !== product.version) return false;
   return commit === undefined || product.commit === null || commit === product.commit;
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Manifest } from '../../bundle/manifest.ts';
 import { FOLDERS, isBundlePath } from '../../bundle/paths.ts';
-import { isOfProduct, subjectOf } from '../../bundle/sbom.ts';
+import { isOfBuild, PRODUCT, subjectOf } from '../../bundle/sbom.ts';
 import { CliError } from '../../ui/cli-error.ts';
 import { EXIT } from '../../ui/exit-codes.ts';
 
@@ -38,15 +38,16 @@ function readSbom(file: string): Sbom {
   }
 }
 
-/** At least one has to be about this very build of the product. */
+/** One has to be about this very build of the product, and none about another one. */
 export function refuseForeignSboms(sboms: readonly Sbom[], product: Manifest['product']): void {
   const subjects = sboms.flatMap(({ content }) => subjectOf(content.toString('utf8')) ?? []);
-  if (subjects.some((subject) => isOfProduct(subject, product))) return;
+  const ofProduct = subjects.filter(({ name }) => name === PRODUCT);
+  if (ofProduct.length > 0 && ofProduct.every((subject) => isOfBuild(subject, product))) return;
   const about = subjects.map(({ name, version, commit }) =>
-    `${name} ${version ?? ''} ${commit ?? ''}`.trim(),
+    [name, version, commit && `(${commit})`].filter(Boolean).join(' '),
   );
   throw new CliError(
-    `No list of parts is that of ${product.image} (${product.version}, commit ${product.commit ?? 'unknown'}); they are of ${about.join(', ')}.`,
+    `The lists of parts are of ${about.join(', ')}, but ${product.image} is ${product.version}, commit ${product.commit ?? 'unknown'}.`,
     'Take sbom.cdx.json of the same release.',
     EXIT.refused,
   );

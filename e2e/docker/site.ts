@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { type DockerDaemon, startDaemon } from './daemon.ts';
+
+const main = fileURLToPath(new URL('../../apps/cli/src/main.ts', import.meta.url));
+const loader = fileURLToPath(import.meta.resolve('tsx'));
+
+export interface Ended {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Options {
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Called with all that was said on standard error so far; true ends the program with this signal. */
+  readonly end?: { readonly when: (stderr: string) => boolean; readonly signal: NodeJS.Signals };
+}
+
+/** A place that no network reaches: a Docker daemon of its own, and whatever runs there sees its loopback alone. */
+export interface Site {
+  readonly host: string;
+  /** A program in a folder. */
+  run(argv: readonly string[], folder: string, options?: Options): Promise<Ended>;
+  calculaud(line: string, folder: string, options?: Options): Promise<Ended>;
+  stop(): Promise<void>;
+}
+
+export async function startSite(): Promise<Site> {
+  const daemon = await startDaemon();
+  return siteOf(daemon);
+}
+
+/** The same for a daemon that is there already. */
+export function siteOf(daemon: DockerDaemon): Site {
+  const { host, enter } = daemon;
+  const run: Site['run'] = async (argv, folder, options = {}) =>
+    runIn([...enter, ...argv], folder, host, options);
+  return {
+    host,
+    run,
+    calculaud: async (line, folder, options) =>
+      run([process.execPath, '--import', loader, main, ...line.split(' ')], folder, options),
+    stop: async () => daemon.stop(),
+  };
+}
+
+async function runIn(
+  [program = '', ...args]: readonly string[],
+  folder: string,
+  host: string,
+  { environment, end }: Options,
+): Promise<Ended> {
+  // Nothing of the developer's own settings, and least of all his Docker.
+  const { PATH, HOME = folder } = process.env;
+  const env = { PATH, HOME, DOCKER_HOST: host, ...environment };
+  const child = spawn(program, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const said = { stdout: '', stderr: '' };
+  let ended = false;
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].setEncoding('utf8').on('data', (text: string) => {
+      said[stream] += text;
+      if (ended || stream !== 'stderr' || !end?.when(said.stderr)) return;
+      ended = true;
+      child.kill(end.signal);
+    });
+  }
+  const exitCode = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject).on('close', resolve);
+  });
+  return { exitCode, ...said };
+}
