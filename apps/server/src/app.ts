@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import cors from '@fastify/cors';
 import formbody from '@fastify/formbody';
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import { analyticsRoutes } from './analytics/routes.ts';
 import { catalogRoutes } from './catalog/routes.ts';
 import { currenciesRoutes } from './currencies/routes.ts';
@@ -48,7 +48,7 @@ export async function buildApp({
       ...(logStream ? { stream: logStream } : {}),
     },
     // One line a request, with its end; see below.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestId,
     trustProxy: [...config.http.trustedProxies],
     bodyLimit: 1024 * 1024,

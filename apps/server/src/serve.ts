@@ -4,6 +4,7 @@ import { assertSchemaFits } from '@calculaud/db/schema-fit';
 import { buildApp } from './app.ts';
 import { followConfiguredRate } from './currencies/service.ts';
 import { prepareDataFolder } from './data-folder.ts';
+import { openHealthDatabase } from './health/database.ts';
 import { buildManagement } from './health/management.ts';
 import { createAuthenticator } from './identity/authenticate.ts';
 import { listen, managementPort, publicPort } from './listen.ts';
@@ -46,10 +47,12 @@ export async function serve(config: Config, databaseUrl: string): Promise<Runnin
   const connections = new Connections(app);
   const requests = new RequestCount();
   requests.watch(app.server);
-  const management = buildManagement(services, lifecycle, requests);
+  const health = openHealthDatabase(databaseUrl);
+  const management = buildManagement({ ...services, db: health }, lifecycle, requests);
   const close = async () => {
     await app.close();
     await management.close();
+    await health.close();
     await db.close();
   };
   try {

@@ -10,7 +10,7 @@ import { finishJournal, loadPlan, markStep, turnToUndo } from './journal-store.t
 import { jsonSchema, type Json } from './json.ts';
 import type { Lease } from './lease.ts';
 import type { LedgerEntry } from './ledger.ts';
-import { ProbeToken, TrafficProbe } from './observers.ts';
+import { Journeys, ProbeToken, TrafficProbe } from './observers.ts';
 import { perform, type Work } from './perform.ts';
 import { releaseOf } from './release-store.ts';
 
@@ -31,6 +31,7 @@ export async function carryOut(lease: Lease, cluster: Cluster, terminal: Termina
   const work: Work = {
     cluster,
     token: new ProbeToken(cluster, `deployment ${plan.id}`),
+    journeys: new Journeys(cluster, toolsOf(plan)),
     say: (text) => terminal.say(`  ${text}`),
     release: () => releaseOf(lease.record()),
     traffic: undefined,
@@ -41,6 +42,7 @@ export async function carryOut(lease: Lease, cluster: Cluster, terminal: Termina
     const turned = lease.record().journal;
     if (turned?.direction === 'undo') await undo(lease, plan, work, terminal);
   } finally {
+    await work.journeys.end();
     Object.assign(figures, await endTraffic(work, terminal));
     await work.token.revoke(work.release().active).catch((error: unknown) => {
       terminal.say(`The token of the probes could not be revoked; it expires by itself: ${String(error)}`);
@@ -52,6 +54,15 @@ export async function carryOut(lease: Lease, cluster: Cluster, terminal: Termina
     figures,
   });
   return { entry, reason };
+}
+
+/** Probes and journeys are run by the version that is known to work; each plan has one. */
+function toolsOf({ steps }: Plan): string {
+  for (const { data } of steps) {
+    const { action } = stepSchema.parse(data);
+    if ('tools' in action) return action.tools;
+  }
+  return '';
 }
 
 async function apply(
@@ -136,7 +147,10 @@ function mayDisturb(action: Action): boolean {
     case 'canary':
     case 'watch':
       return true;
-    default:
+    case 'migrate':
+    case 'smoke':
+    case 'gate':
+    case 'clear-canary':
       return false;
   }
 }

@@ -80,7 +80,7 @@ export async function compareColours(
     '--management-port',
     String(MANAGEMENT_PORT),
     '--rate',
-    '40',
+    '25',
     '--warm-up',
     '60',
   ]);
@@ -133,26 +133,71 @@ export class TrafficProbe {
   }
 }
 
-/** Journeys through one colour, one a second, until they are ended. */
-export async function journeysThrough(
-  cluster: Cluster,
-  { colour, tools, token }: { readonly colour: Colour; readonly tools: string; readonly token: string },
-  onJourney: (result: JourneyResult) => void,
-): Promise<Observer> {
-  const program = await cluster.beside(tools, [
-    'journey',
-    '--json',
-    '--rounds',
-    '0',
-    '--pause',
-    '1000',
-    '--url',
-    `http://${SERVICES.gateway}:${GATEWAY.ports[colour]}`,
-  ]);
-  return observe(program, token, (line) => {
-    const event = journeyEvent.safeParse(line);
-    if (event.success && event.data.event === 'journey') onJourney(event.data);
-  });
+interface RunningJourneys {
+  readonly observer: Observer;
+  listen: (result: JourneyResult) => void;
+}
+
+/**
+ * Journeys through colours, again and again, from the first gate of a deployment to its last: starting a process costs the
+ * hosts more than ten journeys do. Whoever judges at the moment listens.
+ */
+export class Journeys {
+  readonly #cluster: Cluster;
+  readonly #tools: string;
+  readonly #running = new Map<
+    Colour,
+    { readonly observer: Observer; listen: (result: JourneyResult) => void }
+  >();
+
+  constructor(cluster: Cluster, tools: string) {
+    this.#cluster = cluster;
+    this.#tools = tools;
+  }
+
+  /** Rejects when a journey's program ends, which it should not. */
+  async through(
+    colour: Colour,
+    token: string,
+    listen: (result: JourneyResult) => void,
+  ): Promise<{ readonly broken: Promise<never>; readonly leave: () => void }> {
+    let running = this.#running.get(colour);
+    if (!running) {
+      const program = await this.#cluster.beside(this.#tools, [
+        'journey',
+        '--json',
+        '--rounds',
+        '0',
+        '--pause',
+        '2000',
+        '--url',
+        `http://${SERVICES.gateway}:${GATEWAY.ports[colour]}`,
+      ]);
+      const started: RunningJourneys = {
+        listen,
+        observer: observe(program, token, (line) => {
+          const event = journeyEvent.safeParse(line);
+          if (event.success && event.data.event === 'journey') started.listen(event.data);
+        }),
+      };
+      running = started;
+      this.#running.set(colour, started);
+    }
+    const { observer } = running;
+    running.listen = listen;
+    const current = running;
+    return {
+      broken: observer.broken,
+      leave: () => {
+        current.listen = () => undefined;
+      },
+    };
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([...this.#running.values()].map(({ observer }) => observer.end()));
+    this.#running.clear();
+  }
 }
 
 function observe(program: OpenCommand, token: string, onLine: (line: unknown) => void): Observer {

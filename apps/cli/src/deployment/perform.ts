@@ -10,7 +10,7 @@ import { labelled } from '../stack/spec-label.ts';
 import type { Action } from './action.ts';
 import { DeploymentFailure } from './failure.ts';
 import type { Json } from './json.ts';
-import type { ProbeToken, TrafficProbe } from './observers.ts';
+import type { Journeys, ProbeToken, TrafficProbe } from './observers.ts';
 import { settle } from './settle.ts';
 import { watch } from './watch.ts';
 
@@ -18,6 +18,7 @@ import { watch } from './watch.ts';
 export interface Work {
   readonly cluster: Cluster;
   readonly token: ProbeToken;
+  readonly journeys: Journeys;
   readonly say: (text: string) => void;
   /** The state that ran when this step began. */
   readonly release: () => ReleaseState;
@@ -64,6 +65,7 @@ export async function perform(action: Action, work: Work, signal: AbortSignal): 
           {
             ...action,
             token,
+            journeys: work.journeys,
             wanted: replicasOf(work, action.new),
             traffic: false,
             leastMs: GATE_LEAST_MS,
@@ -101,6 +103,7 @@ export async function perform(action: Action, work: Work, signal: AbortSignal): 
           {
             ...action,
             token,
+            journeys: work.journeys,
             wanted: replicasOf(work, action.new),
             traffic: true,
             leastMs: action.ms,

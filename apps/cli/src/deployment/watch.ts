@@ -8,7 +8,8 @@ import { EvidenceLog, type Checks } from './evidence-log.ts';
 import { DeploymentFailure } from './failure.ts';
 import { judge } from './gates.ts';
 import type { Judgement } from './judgement.ts';
-import { compareColours, journeysThrough, type Observer } from './observers.ts';
+import type { Side } from './evidence.ts';
+import { compareColours, type Journeys } from './observers.ts';
 
 export interface Watch {
   readonly old: Colour | null;
@@ -17,6 +18,7 @@ export interface Watch {
   readonly wanted: number;
   readonly tools: string;
   readonly token: string;
+  readonly journeys: Journeys;
   /** Users meet the new colour: the gateway's own counts are judged, too. */
   readonly traffic: boolean;
   /** At least so long, even when all is well. */
@@ -39,34 +41,37 @@ export async function watch(
   given: Watch,
   signal: AbortSignal,
 ): Promise<Judgement> {
-  const { old, new: fresh, tools, token, traffic } = given;
+  const { old, new: fresh, tools, token, traffic, journeys } = given;
   const checks: Checks = {
     replicas: true,
     journeys: true,
-    // A leak is found before users meet it; under traffic both sides breathe.
-    ...(old !== null && { sideBySide: true, memory: !traffic }),
+    // Comparing takes requests of its own; it comes before users meet the new colour, when there is room for it.
+    ...(old !== null && !traffic && { sideBySide: true, memory: true }),
     ...(traffic && { gateway: true }),
   };
   const log = new EvidenceLog(checks);
   const begin = performance.now();
   const since = new Date();
   const elapsed = () => performance.now() - begin;
-  const observers: Observer[] = [];
+  const sides: readonly (readonly [Side, Colour])[] =
+    old === null
+      ? [['new', fresh]]
+      : [
+          ['old', old],
+          ['new', fresh],
+        ];
+  const joined = await Promise.all(
+    sides.map(async ([side, colour]) =>
+      journeys.through(colour, token, (result) => log.journey(side, result, elapsed())),
+    ),
+  );
+  const compared = checks.sideBySide
+    ? await compareColours(cluster, { old: old ?? fresh, new: fresh, tools, token }, (event) =>
+        log.probe(event),
+      )
+    : undefined;
   try {
-    observers.push(
-      await journeysThrough(cluster, { colour: fresh, tools, token }, (result) =>
-        log.journey('new', result, elapsed()),
-      ),
-    );
-    if (old !== null) {
-      observers.push(
-        await journeysThrough(cluster, { colour: old, tools, token }, (result) =>
-          log.journey('old', result, elapsed()),
-        ),
-        await compareColours(cluster, { old, new: fresh, tools, token }, (event) => log.probe(event)),
-      );
-    }
-    const broken = Promise.race(observers.map((observer) => observer.broken));
+    const broken = Promise.race([...joined, ...(compared ? [compared] : [])].map((one) => one.broken));
     for (;;) {
       signal.throwIfAborted();
       await Promise.race([look(cluster, gateway, given, log, { elapsed, since }), broken]);
@@ -77,7 +82,8 @@ export async function watch(
       await pause(LOOK_MS, undefined, { signal });
     }
   } finally {
-    await Promise.all(observers.map((observer) => observer.end()));
+    for (const { leave } of joined) leave();
+    await compared?.end();
   }
 }
 

@@ -29,7 +29,7 @@ export function collectGarbage(): void {
     const found: unknown = runInNewContext('gc');
     if (typeof found !== 'function') throw new Error('this engine does not let its garbage be collected');
     collect = () => {
-      found();
+      Reflect.apply(found, undefined, []);
     };
   }
   collect();

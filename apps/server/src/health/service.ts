@@ -14,21 +14,23 @@ export interface Check {
   readonly output?: string;
 }
 
-/** What answers later than this might as well not answer. Whoever asks for our health gives up soon after it. */
-const LIMIT_MS = 1000;
+/** What answers later than this might as well not answer. The gateway waits 2 s for what it asks about our health. */
+export const HEALTH_LIMIT_MS = 1500;
+/** Less than that: it must not make the answer late. */
+const STORAGE_LIMIT_MS = 1000;
 
 export async function checkDatabase({ db }: Pick<Services, 'db'>): Promise<Check> {
-  return timed('fail', () => withinLimit(ping(db), LIMIT_MS));
+  return timed('fail', () => withinLimit(ping(db), HEALTH_LIMIT_MS));
 }
 
 /** Without the store no file moves, but everything else works. */
 export async function checkStorage({ storage }: Pick<Services, 'storage'>): Promise<Check> {
-  return timed('warn', () => withinLimit(storage.check(), LIMIT_MS));
+  return timed('warn', () => withinLimit(storage.check(), STORAGE_LIMIT_MS));
 }
 
 /** A schema that this code cannot run on; looked at anew each time, as a migration may have come since the start. */
 export async function checkSchema({ db }: Pick<Services, 'db'>): Promise<Check> {
-  return timed('fail', () => withinLimit(assertSchemaFits(db.pool), LIMIT_MS));
+  return timed('fail', () => withinLimit(assertSchemaFits(db.pool), HEALTH_LIMIT_MS));
 }
 
 /** Whether traffic should come here: started, not draining, database and schema fine (decision 2). */

@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { addedP99 } from '../../apps/cli/src/journey/probe-events.ts';
+import { calculaud, type Outcome } from '../../apps/cli/src/testing/command-line.ts';
+import { dockerDaemon } from './daemon.ts';
+import { faultyImage } from './faults/faulty-image.ts';
+import { faultKinds } from './faults/kinds.ts';
+import { images } from './images.ts';
+import { type StackEnvironment, stackEnvironment } from './stack-environment.ts';
+import { startTraffic } from './traffic.ts';
+
+/** `calculaud deploy` and `rollback` on a stack that has users, with every strategy, good versions and bad ones. */
+
+const full = process.env['CALCULAUD_E2E'] === 'full';
+const https = 22_443;
+const strategies = ['blue-green', 'rolling', 'canary'] as const;
+/** The same code under two names: what differs is that it is another version. */
+const versions = ['calculaud-a:test', 'calculaud-b:test'] as const;
+
+let environment: StackEnvironment;
+let host: string;
+beforeAll(async () => {
+  ({ host } = await dockerDaemon());
+  environment = await stackEnvironment(host, 'deployments', {
+    https,
+    replicas: { api: 2 },
+    strategy: {
+      watch: '5s',
+      canary: {
+        steps: [
+          { percent: 10, hold: '5s' },
+          { percent: 50, hold: '5s' },
+        ],
+      },
+    },
+  });
+  for (const version of versions) await environment.docker('tag', images.app, version);
+  const init = await calculaud(`init --file ${environment.file} --self-signed --yes`);
+  expect(init).toMatchObject({ exitCode: 0 });
+  expectExit(await deploy(versions[0]), 0);
+});
+afterAll(async () => {
+  await environment.remove();
+});
+
+async function deploy(image: string, ...more: readonly string[]): Promise<Outcome> {
+  return calculaud(['deploy', '--file', environment.file, '--image', image, '--yes', '--json', ...more]);
+}
+
+function expectExit(outcome: Outcome, exitCode: number): void {
+  expect({ exitCode: outcome.exitCode, said: outcome.exitCode === exitCode ? '' : outcome.stderr }).toEqual({
+    exitCode,
+    said: '',
+  });
+}
+
+const deployment = z.object({
+  event: z.literal('deployment'),
+  outcome: z.string(),
+  reason: z.string().nullable(),
+});
+
+function endOf(outcome: Outcome) {
+  return outcome.events().flatMap((event) => {
+    const parsed = deployment.safeParse(event);
+    return parsed.success ? [parsed.data] : [];
+  })[0];
+}
+
+/** The image whose containers answer users, as the gateway's own map and Swarm say. */
+async function answering(): Promise<string> {
+  const [gateway = ''] = await environment.containers('gateway');
+  const map = await environment.docker('exec', gateway, 'cat', '/var/lib/haproxy/traffic.map');
+  const active = /^active (\w+)$/m.exec(map)?.[1];
+  return environment.docker(
+    ...['service', 'inspect', `${environment.stack}_api-${active}`],
+    ...['--format', '{{.Spec.TaskTemplate.ContainerSpec.Image}}'],
+  );
+}
+
+describe('a version that is good', () => {
+  test('replaces the one before under load, with every strategy, and nobody notices', async () => {
+    const rounds = full ? 20 : strategies.length;
+    const traffic = await startTraffic(environment, { https, rate: 200 });
+    let current = 0;
+    for (let round = 0; round < rounds; round += 1) {
+      const strategy = full && round < 10 ? 'rolling' : (strategies[round % strategies.length] ?? 'rolling');
+      current = 1 - current;
+      traffic.mark(`${round + 1} ${strategy}`);
+      const started = performance.now();
+      const outcome = await deploy(versions[current] ?? '', '--strategy', strategy);
+      expectExit(outcome, 0);
+      expect(endOf(outcome)).toMatchObject({ outcome: 'done', reason: null });
+      expect(await answering()).toBe(versions[current]);
+      console.log(`${round + 1} ${strategy}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    }
+    const summary = await traffic.end();
+    console.log(
+      `${rounds} deployments under ${Math.round(summary.sent / summary.seconds)} requests/s: ${summary.sent} sent, ` +
+        `${summary.failed} failed; added p99 ${addedP99(summary)} ms; ${JSON.stringify(summary.writes)}; ` +
+        JSON.stringify(summary.phases),
+    );
+    expect(summary.failures).toEqual([]);
+    expect(summary).toMatchObject({ failed: 0, writes: { lost: 0, doubled: 0 } });
+  }, 3_600_000);
+
+  test('is taken back by one command, which switches at once', async () => {
+    expectExit(await deploy(versions[0], '--strategy', 'blue-green'), 0);
+    expectExit(await deploy(versions[1], '--strategy', 'blue-green'), 0);
+    expect(await answering()).toBe(versions[1]);
+    const back = await calculaud(['rollback', '--file', environment.file, '--yes', '--json']);
+    expectExit(back, 0);
+    expect(await answering()).toBe(versions[0]);
+  });
+
+  test('and is what the plan then finds everywhere: nothing to do', async () => {
+    const plan = await calculaud(['plan', '--file', environment.file, '--image', versions[0], '--json']);
+    expect(plan).toMatchObject({ exitCode: 0 });
+  });
+
+  test('what was changed by hand is found and put back', async () => {
+    await environment.docker('service', 'scale', '--detach', `${environment.stack}_worker=0`);
+    const plan = await calculaud(['plan', '--file', environment.file, '--image', versions[0]]);
+    expect(plan.exitCode).toBe(2);
+    expect(plan.stdout).toContain('worker differs in its replicas');
+    expectExit(await deploy(versions[0]), 0);
+    expect(await environment.containers('worker')).toHaveLength(1);
+  });
+});
+
+describe('a version that is bad never reaches users', () => {
+  test.each(faultKinds)('%s', async (kind) => {
+    const faulty = await faultyImage(host, kind);
+    const before = await answering();
+    const started = performance.now();
+    const outcome = await deploy(faulty, '--strategy', 'blue-green');
+    console.log(
+      `${kind}: ${((performance.now() - started) / 1000).toFixed(1)} s: ${endOf(outcome)?.reason?.split('\n')[0]}`,
+    );
+    expectExit(outcome, 4);
+    expect(endOf(outcome)).toMatchObject({ outcome: 'rolled back' });
+    expect(await answering()).toBe(before);
+    expect(outcome.events()).not.toContainEqual(
+      expect.objectContaining({ event: 'step_begun', kind: 'switch' }),
+    );
+  });
+});
