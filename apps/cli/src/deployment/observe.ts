@@ -13,6 +13,8 @@ import { runJob, withGateway } from './perform.ts';
 export interface Drift {
   readonly service: string;
   readonly words: string;
+  /** It runs what it should, but not as often as it should. */
+  readonly onlyReplicas: boolean;
 }
 
 /** What a version would do to the database, as it says itself. */
@@ -70,21 +72,26 @@ export function driftOf(
   const drift = wanted.flatMap(([name, service]): Drift[] => {
     const found = live.get(`${document.name}_${name}`);
     const replicas = service.deploy.replicas ?? 1;
-    if (!found) return [{ service: name, words: 'is missing' }];
+    if (!found) return [{ service: name, words: 'is missing', onlyReplicas: false }];
     const { ContainerSpec } = found.Spec.TaskTemplate;
-    const differences = [
+    const other = [
       ContainerSpec?.Labels[SPEC_LABEL] === specHash(service, document) ? '' : 'its description',
       ContainerSpec?.Image === service.image
         ? ''
         : `its image: ${ContainerSpec?.Image} instead of ${service.image}`,
-      found.Spec.Mode.Replicated?.Replicas === replicas
-        ? ''
-        : `its replicas: ${found.Spec.Mode.Replicated?.Replicas} instead of ${replicas}`,
     ].filter(Boolean);
-    return differences.length === 0 ? [] : [{ service: name, words: `differs in ${differences.join(', ')}` }];
+    const count = found.Spec.Mode.Replicated?.Replicas;
+    const differences =
+      count === replicas ? other : [...other, `its replicas: ${count} instead of ${replicas}`];
+    if (differences.length === 0) return [];
+    const words = `differs in ${differences.join(', ')}`;
+    return [{ service: name, words, onlyReplicas: other.length === 0 }];
   });
   const unknown = [...live.keys()].filter((name) => !names.has(name));
-  return [...drift, ...unknown.map((name) => ({ service: name, words: 'is nothing of ours' }))];
+  return [
+    ...drift,
+    ...unknown.map((name) => ({ service: name, words: 'is nothing of ours', onlyReplicas: false })),
+  ];
 }
 
 const databaseStatus = z.object({

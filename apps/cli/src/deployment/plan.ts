@@ -136,10 +136,13 @@ function repairs(
   const gateway = startedGateway(config);
   const newGateway = now.gateway?.image !== gateway.image;
   const scaled = running !== null && running.replicas !== config.replicas.api;
+  const workers = now.worker?.replicas ?? config.replicas.worker;
+  const scaledWorker = now.worker !== null && workers !== config.replicas.worker;
   const after: ReleaseState = {
     ...now,
     ...(newGateway && { gateway }),
     ...(scaled && { [now.active]: { ...running, replicas: config.replicas.api } }),
+    ...(scaledWorker && { worker: { image: now.worker.image } }),
   };
   const reload = gatewayOutdated && !newGateway;
   // Now, or after a restart of the gateway.
@@ -156,11 +159,12 @@ function repairs(
           ]
         : []),
       ...(scaled ? [`~ replicas: ${running.replicas} → ${config.replicas.api}`] : []),
+      ...(scaledWorker ? [`~ replicas of the worker: ${workers} → ${config.replicas.worker}`] : []),
       ...(reload ? ['~ gateway: haproxy.cfg, handed over without closing a socket'] : []),
       ...(astray ? [`~ traffic: ${astray.active ?? 'by readiness'} → ${now.active}`] : []),
     ],
     steps: [
-      ...(drift.length > 0 || newGateway || scaled
+      ...(drift.length > 0 || newGateway || scaled || scaledWorker
         ? [release('Make the stack what the configuration says', after, now)]
         : []),
       ...(reload
@@ -206,7 +210,8 @@ function linesOf(strategy: Strategy, { config, image }: Wish, now: ReleaseState)
   ];
 }
 
-function numbered(
+/** A plan of steps, numbered from 1. */
+export function numbered(
   { id, command, config }: Pick<Wish, 'id' | 'command' | 'config'>,
   summary: readonly string[],
   drafts: readonly Draft[],

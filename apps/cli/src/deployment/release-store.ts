@@ -8,7 +8,7 @@ export const releaseStateSchema: z.ZodType<ReleaseState> = z.strictObject({
   active: z.enum(COLOURS),
   blue: releaseSchema.nullable(),
   green: releaseSchema.nullable(),
-  worker: z.strictObject({ image: z.string() }).nullable(),
+  worker: z.strictObject({ image: z.string(), replicas: z.number().int().min(1).exactOptional() }).nullable(),
   migration: z.strictObject({ image: z.string() }).nullable(),
   gateway: z.strictObject({ image: z.string(), config: z.string() }).nullable(),
   secrets: z.record(z.string(), z.number().int()),

@@ -17,7 +17,8 @@ export interface ReleaseState {
   readonly active: Colour;
   readonly blue: Release | null;
   readonly green: Release | null;
-  readonly worker: { readonly image: string } | null;
+  /** How many there are is what the configuration says, unless it was scaled since. */
+  readonly worker: { readonly image: string; readonly replicas?: number } | null;
   /** A step that migrates, within the stack. null where migrations are run as jobs of their own, as deployments do. */
   readonly migration: { readonly image: string } | null;
   /**

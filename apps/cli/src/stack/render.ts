@@ -79,7 +79,7 @@ function renderServices(config: EnvironmentConfig, state: ReleaseState): Record<
         return release === null ? [] : [[apiName(colour), apiService(config, release)]];
       }),
     ),
-    ...(state.worker && { [SERVICES.worker]: workerService(config, state.worker.image) }),
+    ...(state.worker && { [SERVICES.worker]: workerService(config, state.worker) }),
     // Of its own name for every image: Swarm does not run a job again because its image changed.
     ...(state.migration && {
       [`${SERVICES.migration}-${shortHash(state.migration.image)}`]: migrationService(

@@ -2,7 +2,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { readLedger } from '../deployment/ledger-store.ts';
 import { driftOf } from '../deployment/observe.ts';
 import { openRegister, type Register, type Snapshot } from '../deployment/register.ts';
-import { releaseOf } from '../deployment/release-store.ts';
 import type { Cluster } from '../host/cluster.ts';
 import type { Docker } from '../host/docker.ts';
 import type { Node } from '../host/docker-answers.ts';
@@ -67,7 +66,10 @@ export async function look(cluster: Cluster): Promise<Seen> {
     services: await Promise.all(seen.map(async (one) => withLastLines(cluster, found, one))),
     gateway: gateway ?? null,
     database: { kind: config.database.kind, accepts: accepts ?? null },
-    drift: release === null ? [] : driftOf(config, releaseOf(snapshot.record), services),
+    drift: (release === null ? [] : driftOf(config, release, services)).map(({ service, words }) => ({
+      service,
+      words,
+    })),
     deployment: journal && {
       command: journal.plan.command,
       who: journal.startedBy,

@@ -18,7 +18,7 @@ export interface Seen {
   readonly services: readonly SeenService[];
   readonly gateway: SeenGateway | null;
   readonly database: SeenDatabase;
-  readonly drift: readonly Drift[];
+  readonly drift: readonly Pick<Drift, 'service' | 'words'>[];
   readonly deployment: UnfinishedDeployment | null;
   readonly lock: SeenLock | null;
   readonly ledger: {

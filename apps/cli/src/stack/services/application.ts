@@ -65,7 +65,13 @@ export function apiService(
   };
 }
 
-export function workerService(config: EnvironmentConfig, image: string): ComposeService {
+export function workerService(
+  config: EnvironmentConfig,
+  {
+    image,
+    replicas = config.replicas.worker,
+  }: { readonly image: string; readonly replicas?: number | undefined },
+): ComposeService {
   return {
     ...application(
       config,
@@ -82,7 +88,7 @@ export function workerService(config: EnvironmentConfig, image: string): Compose
     },
     networks: [NETWORKS.data, NETWORKS.outside],
     deploy: {
-      replicas: config.replicas.worker,
+      replicas,
       endpoint_mode: 'dnsrr',
       // Two versions work side by side for a moment: jobs are shared through the database.
       ...startFirst('5s'),
