@@ -126,8 +126,14 @@ async function gate(fresh: Server): Promise<Found> {
   const held = new Map<string, string>();
   const observers = [
     observer(
-      ...['probe', '--side-by-side', '--target', `old=${old.url}`, `new=${fresh.url}`],
-      ...['--management', `old=${old.management}`, `new=${fresh.management}`],
+      'probe',
+      '--side-by-side',
+      '--target',
+      `old=${old.url}`,
+      `new=${fresh.url}`,
+      '--management',
+      `old=${old.management}`,
+      `new=${fresh.management}`,
     ),
     ...(['old', 'new'] as const).map((side) =>
       observer('journey', '--url', (side === 'old' ? old : fresh).url, '--rounds', '0'),
@@ -186,10 +192,10 @@ test.each(faultKinds)('a version with the fault "%s" fails for that reason withi
     const found = await gate(fresh);
     const words = report(kind, found);
     console.log(words);
-    expect(found.judgement.verdict, words).toBe('fail');
-    expect(found.seconds, words).toBeLessThan(BAR_SECONDS);
+    expect(found.judgement.verdict, `it says: ${words}`).toBe('fail');
+    expect(found.seconds, `it says: ${words}`).toBeLessThan(BAR_SECONDS);
     const failed = found.judgement.reasons.filter(({ verdict }) => verdict === 'fail');
-    for (const { check } of failed) expect(EXPECTED[kind], words).toContain(check);
+    for (const { check } of failed) expect(EXPECTED[kind], `it says: ${words}`).toContain(check);
   } finally {
     await fresh.stop();
   }
@@ -204,7 +210,7 @@ test(
         const found = await gate(fresh);
         const words = report(`clean ${release}`, found);
         console.log(words);
-        expect(found.judgement.verdict, words).toBe('pass');
+        expect(found.judgement.verdict, `it says: ${words}`).toBe('pass');
       } finally {
         await fresh.stop();
       }

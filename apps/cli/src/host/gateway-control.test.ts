@@ -2,22 +2,22 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { freePort, listenOnLoopback } from '../testing/loopback.ts';
 import { type GatewayContainer, GatewayControl, type GatewayPaths, relay } from './gateway-control.ts';
 import { countsOf } from './haproxy-answers.ts';
 import { HaproxySession, type OpenProgram } from './haproxy-session.ts';
 
 /** Against a real HAProxy; this machine stands for its container. */
 
-let servers: Record<'blue' | 'green', Server>;
+let servers: Record<'blue' | 'green', { readonly server: Server; readonly port: number }>;
 beforeAll(async () => {
   servers = { blue: await startServer('blue'), green: await startServer('green') };
 });
 afterAll(() => {
-  for (const server of Object.values(servers)) server.close();
+  for (const { server } of Object.values(servers)) server.close();
 });
 
 let folder: string;
@@ -50,7 +50,7 @@ afterEach(async () => {
 function configuration(name: string): string {
   const backend = (colour: 'blue' | 'green') => `
 backend api-${colour}
-    server api-1 127.0.0.1:${portOf(servers[colour])} check inter 100ms`;
+    server api-1 127.0.0.1:${servers[colour].port} check inter 100ms`;
   return `
 global
     stats socket ${paths.runtimeSocket} mode 600 level admin expose-fd listeners
@@ -79,27 +79,12 @@ ${backend('green')}
 `;
 }
 
-async function startServer(colour: string): Promise<Server> {
+async function startServer(colour: string): Promise<{ server: Server; port: number }> {
   const server = createServer((request, response) => {
     response.statusCode = request.url === '/fails' ? 500 : 200;
     response.end(colour);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
-}
-
-function portOf(server: Server): number {
-  return (server.address() as AddressInfo).port;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const free = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return free;
+  return { server, port: await listenOnLoopback(server) };
 }
 
 async function startHaproxy(): Promise<ChildProcess> {
@@ -252,11 +237,11 @@ test('the counters tell colours and their failures apart', async () => {
   expect(green && countsOf(green)).toMatchObject({ answers: 3, answers5xx: 3 });
   expect(counters.get('traffic')).toMatchObject({ requests: 8, answers: 8, answers5xx: 3 });
   expect(await control.serverCounters('green')).toMatchObject([
-    { name: 'api-1', status: 'UP', answers: 3, address: `127.0.0.1:${portOf(servers.green)}` },
+    { name: 'api-1', status: 'UP', answers: 3, address: `127.0.0.1:${servers.green.port}` },
   ]);
   expect(await control.servers()).toMatchObject([
     { backend: 'api-blue', server: 'api-1', up: true, maintenance: false },
-    { backend: 'api-green', server: 'api-1', address: `127.0.0.1:${portOf(servers.green)}` },
+    { backend: 'api-green', server: 'api-1', address: `127.0.0.1:${servers.green.port}` },
   ]);
   expect((await control.info()).get('Name')).toBe('HAProxy');
 });
@@ -275,14 +260,14 @@ test('questions at the same time are answered each with its own answer', async (
 test('a new configuration is handed over without a refused connection, and the switch stays', async () => {
   await control.switchTo('green');
   const before = (await control.info()).get('Pid');
-  let goesOn = true;
+  const over = new AbortController();
   const outcomes: string[] = [];
   const traffic = (async () => {
-    while (goesOn) outcomes.push((await answer()).colour);
+    while (!over.signal.aborted) outcomes.push((await answer()).colour);
   })();
   await control.reload(configuration('second'));
   expect(await answer()).toMatchObject({ colour: 'green', configuration: 'second' });
-  goesOn = false;
+  over.abort();
   await traffic;
   expect(outcomes.length).toBeGreaterThan(0);
   expect(outcomes.filter((colour) => colour !== 'green')).toEqual([]);
@@ -299,8 +284,7 @@ test('a configuration that HAProxy refuses changes nothing', async () => {
 });
 
 test('a configuration with which no worker starts is taken back', async () => {
-  const { port: taken } = servers.blue.address() as AddressInfo;
-  const text = `${configuration('third')}\nfrontend taken\n    bind 127.0.0.1:${taken}\n`;
+  const text = `${configuration('third')}\nfrontend taken\n    bind 127.0.0.1:${servers.blue.port}\n`;
   await expect(control.reload(text)).rejects.toThrow('the one before is in force again');
   expect(await answer()).toMatchObject({ configuration: 'first' });
   expect(readFileSync(paths.config, 'utf8')).toBe(configuration('first'));

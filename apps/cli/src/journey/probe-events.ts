@@ -107,7 +107,7 @@ export type ProbeOrder = z.output<typeof probeOrder>;
 export const FIRST_PHASE = 'before';
 
 /** By how much the worst later phase was slower than the first one; null when one of them has no figures. */
-export function addedP99({ phases }: ProbeSummary): number | null {
+export function addedP99({ phases }: Pick<ProbeSummary, 'phases'>): number | null {
   const before = phases[FIRST_PHASE]?.p99_ms ?? null;
   const later = Object.entries(phases).flatMap(([phase, { p99_ms }]) =>
     phase === FIRST_PHASE || p99_ms === null ? [] : [p99_ms],

@@ -3,7 +3,14 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { HttpClient } from '../host/http-client.ts';
 import { type FaultyProxy, type PassingRequest, startFaultyProxy } from '../testing/faulty-proxy.ts';
 import { startTestServer, type TestServer } from '../testing/server.ts';
-import { addedP99, type ProbeEvent, type ProbeOrder, type ProbeSummary, probeEvent } from './probe-events.ts';
+import {
+  addedP99,
+  type ProbeEvent,
+  type ProbeOrder,
+  type ProbeSummary,
+  probeEvent,
+  probeOrder,
+} from './probe-events.ts';
 import { probe } from './prober.ts';
 
 let server: TestServer;
@@ -34,7 +41,7 @@ class Orders {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ProbeOrder> {
-    for await (const order of this.#stream) yield order as ProbeOrder;
+    for await (const order of this.#stream) yield probeOrder.parse(order);
   }
 }
 
@@ -275,7 +282,7 @@ test('an upload that breaks off is a failure', async () => {
 
 test('without a phase to compare with there is no added time', () => {
   const figures = { sent: 1, failed: 0, p50_ms: 1, p99_ms: 2, max_ms: 3 };
-  const of = (phases: ProbeSummary['phases']) => addedP99({ phases } as ProbeSummary);
+  const of = (phases: ProbeSummary['phases']) => addedP99({ phases });
   expect(of({ before: figures })).toBeNull();
   expect(of({ switch: figures })).toBeNull();
   expect(

@@ -103,8 +103,8 @@ export async function makeOwn(
   const ids: number[] = [];
   for (let write = 1; write <= OWN; write += 1) {
     const { request } = createPurpose(write, { prefix, token, run });
-    const { method, path, headers = {}, body } = request;
-    const call = { method, path, headers, body: Buffer.from(String(body)) };
+    const { method, path, headers = {}, body = '' } = request;
+    const call = { method, path, headers, body: Buffer.from(body) };
     const answer = await api.expect(call, 201);
     writes.note(write, answer);
     ids.push(created.parse(JSON.parse(answer.body)).id);

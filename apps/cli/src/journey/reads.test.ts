@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import type { Endpoint } from '@calculaud/contract/endpoint';
 import { expect, test } from 'vitest';
+import { z } from 'zod';
 import { reads } from './reads.ts';
 
 /** Every read of the contract that needs no id. */
@@ -8,11 +9,16 @@ async function readsOfTheContract(): Promise<string[]> {
   const folder = new URL('../../../../packages/contract/src/', import.meta.url);
   const files = readdirSync(folder).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
   const modules = await Promise.all(
-    files.map(async (name): Promise<Record<string, unknown>> => import(new URL(name, folder).href)),
+    files.map(async (name) =>
+      z.record(z.string(), z.unknown()).parse({ ...(await import(new URL(name, folder).href)) }),
+    ),
   );
   return modules
     .flatMap((exported) => Object.values(exported))
-    .flatMap((value) => [value, ...(typeof value === 'object' && value ? Object.values(value) : [])])
+    .flatMap((value): unknown[] => [
+      value,
+      ...(typeof value === 'object' && value ? Object.values(value) : []),
+    ])
     .filter(isEndpoint)
     .filter(({ method, path, atRoot }) => method === 'GET' && !path.includes('{') && !atRoot)
     .map(({ path }) => path);

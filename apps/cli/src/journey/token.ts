@@ -10,8 +10,8 @@ export async function tokenFrom(
   lines: () => AsyncIterator<string>,
 ): Promise<string> {
   if (setting !== undefined) return setting;
-  const { value: line, done } = await lines().next();
-  const parsed = done ? undefined : order.safeParse(jsonOf(line));
+  const line = await lines().next();
+  const parsed = line.done ? undefined : order.safeParse(jsonOf(line.value));
   if (parsed?.success) return parsed.data.token;
   throw new CliError(
     'There is no token to sign in with.',

@@ -4,7 +4,7 @@ import { markOf } from './marks.ts';
 /** A request as the prober sends it. */
 export interface Probe {
   readonly kind: string;
-  readonly request: Omit<HttpRequest, 'timeoutMs'>;
+  readonly request: Omit<HttpRequest, 'timeoutMs' | 'body'> & { readonly body?: string };
   readonly expected: number;
   /** A write, by its number; it is looked for at the end. */
   readonly write?: number;
@@ -100,6 +100,8 @@ export class Traffic {
       case 'create':
         this.#writes += 1;
         return createPurpose(this.#writes, { prefix: this.#prefix, token: this.#token, run: this.#run });
+      default:
+        return kind satisfies never;
     }
   }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request as send, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { listenOnLoopback } from './loopback.ts';
 
 export interface PassingRequest {
   readonly method: string;
@@ -31,9 +31,7 @@ export async function startFaultyProxy(upstream: string): Promise<FaultyProxy> {
   const server = createServer((incoming, outgoing) => {
     void handle(incoming, outgoing);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server);
 
   const handle = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     const passing: PassingRequest = {
@@ -60,8 +58,9 @@ export async function startFaultyProxy(upstream: string): Promise<FaultyProxy> {
 
   const forward = async ({ method, path, headers }: PassingRequest, body: Buffer) => {
     const request = send(`${upstream}${path}`, { method, headers, agent: false });
-    request.end(body);
-    const [answer] = (await once(request, 'response')) as [IncomingMessage];
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      request.once('response', resolve).once('error', reject).end(body);
+    });
     return {
       status: answer.statusCode ?? 0,
       headers: answer.headers,

@@ -38,7 +38,7 @@ async function count(table: 'purpose' | 'file_attachment'): Promise<number> {
 
 test('a system that works passes every step, and nothing is left of it', async () => {
   const { exitCode, stderr, results, failures } = await journey('--rounds', '2', '--pause', '0');
-  expect({ exitCode, failures }, stderr).toEqual({ exitCode: 0, failures: [] });
+  expect({ exitCode, failures }, `it said: ${stderr}`).toEqual({ exitCode: 0, failures: [] });
   expect(results).toHaveLength(2);
   expect(results[0]?.steps.map(({ step }) => step)).toEqual([
     'sign in',

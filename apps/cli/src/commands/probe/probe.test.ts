@@ -71,7 +71,7 @@ test('token and marks come on standard input, whose end is the end', async () =>
       if (windows === 6) child.stdin.end();
     },
   );
-  expect(exitCode, said).toBe(0);
+  expect(exitCode, `it said: ${said}`).toBe(0);
   expect(events[0]).toMatchObject({ event: 'started' });
   expect(Object.keys(summary?.phases ?? {})).toEqual(['before', 'switch']);
   expect(summary).toMatchObject({ failed: 0, writes: { lost: 0, doubled: 0, verified: true } });
@@ -108,15 +108,20 @@ test('two versions are compared, with the memory of each', async () => {
   let memory = 0;
   const { exitCode, events, said } = await run(
     [
-      ...['--side-by-side', '--rate', '20', '--warm-up', '5', '--management-port', management],
-      ...['--target', `old=${server.url}`, `new=${server.url}`],
+      '--side-by-side',
+      '--rate=20',
+      '--warm-up=5',
+      `--management-port=${management}`,
+      '--target',
+      `old=${server.url}`,
+      `new=${server.url}`,
     ],
     (event, child) => {
       if (event.event === 'memory') memory += 1;
       if (event.event === 'window' && event.pairs.length > 0 && memory >= 2) child.stdin.end();
     },
   );
-  expect(exitCode, said).toBe(0);
+  expect(exitCode, `it said: ${said}`).toBe(0);
   const readings = events.filter((event) => event.event === 'memory');
   expect(new Set(readings.map(({ target }) => target))).toEqual(new Set(['old', 'new']));
 });
