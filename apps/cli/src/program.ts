@@ -13,6 +13,7 @@ import { planCommand } from './commands/plan/command.ts';
 import { probeCommand } from './commands/probe/command.ts';
 import { renderCommand } from './commands/render/command.ts';
 import { rollbackCommand } from './commands/rollback/command.ts';
+import { scaleCommand } from './commands/scale/command.ts';
 import { statusCommand } from './commands/status/command.ts';
 import { tokenCommands } from './commands/token/group.ts';
 
@@ -35,6 +36,7 @@ export const singles: readonly CommandDescription[] = [
   logsCommand,
   probeCommand,
   renderCommand,
+  scaleCommand,
   statusCommand,
 ];
 
