@@ -26,6 +26,8 @@ export interface MigrationOutlook {
 
 export interface Observed {
   readonly release: ReleaseState;
+  /** No service of the stack is there, whatever was released before. */
+  readonly empty: boolean;
   /** Null as long as no gateway runs. */
   readonly traffic: Traffic | null;
   /** What a restart of the gateway would make of it. */
@@ -42,13 +44,15 @@ export async function observe(
   signal: AbortSignal,
 ): Promise<Observed> {
   const { config } = cluster;
-  const drift = driftOf(config, release, await cluster.services());
+  const services = await cluster.services();
+  const drift = driftOf(config, release, services);
   const hasGateway = (await cluster.running(SERVICES.gateway)).length > 0;
   const gateway = hasGateway
     ? await withGateway(cluster, signal, async (control) => control.traffic())
     : undefined;
   return {
     release,
+    empty: services.length === 0,
     traffic: gateway?.running ?? null,
     trafficOnDisk: gateway?.onDisk ?? null,
     drift,

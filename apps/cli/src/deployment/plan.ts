@@ -28,7 +28,7 @@ export function planDeployment(
   const { config, image, strategy } = wish;
   const before = observed.release;
   const running = before[before.active];
-  if (running === null || running.replicas === 0) {
+  if (running === null || running.replicas === 0 || observed.empty) {
     const lines = [`+ calculaud-${config.name}: the whole stack, ${config.replicas.api} × ${image}`];
     const now = { ...before, gateway: startedGateway(config) };
     return numbered(wish, lines, installation({ config, image, now, tools: image }));
