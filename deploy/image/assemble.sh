@@ -24,13 +24,17 @@ cp deploy/image/health.sh $layer/usr/local/bin/health
 ln -s ../../../app/apps/cli/bin/calculaud $layer/usr/local/bin/calculaud
 
 cd $app
-# Our own packages are part of the bundles; the rest is for editors, or speaks of the folder it was built in.
+# Our own packages are part of the bundles; much of the rest is for those who work on a package.
 rm -rf node_modules/@calculaud node_modules/.bin node_modules/.package-lock.json apps/*/dist/.built
 # Served are the style sheet and the script (apps/server/src/docs/routes.ts).
 find node_modules/swagger-ui-dist -type f ! -name swagger-ui.css ! -name swagger-ui-bundle.js ! -name package.json \
   ! -name 'LICENSE*' ! -name 'NOTICE*' -delete
-find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -iname '*.md' \) \
+find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -iname '*.md' \
+  -o -name '*.test.*' -o -name '*.spec.*' \) \
   ! -iname 'licen[cs]e*' ! -iname 'notice*' ! -iname 'copying*' -delete
+find node_modules -regextype posix-extended -type d \
+  -regex '(.*/)?node_modules/(@[^/]+/)?[^/@]+/(tests?|__tests__|benchmarks?|examples?|docs?)' -prune -exec rm -r '{}' +
+find node_modules -name '.*' -prune -exec rm -r '{}' +
 find node_modules -type d -empty -delete
 
 cp /base/etc/passwd /base/etc/group $layer/etc
