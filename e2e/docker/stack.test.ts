@@ -1,0 +1,238 @@
+import { once } from 'node:events';
+import { connect } from 'node:http2';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { loadEnvironment } from '../../apps/cli/src/environment/file.ts';
+import { renderJob } from '../../apps/cli/src/stack/job.ts';
+import { initialState } from '../../apps/cli/src/stack/render.ts';
+import { calculaud } from '../../apps/cli/src/testing/command-line.ts';
+import { type ContainerFacts, findings, inspectedContainer } from './container-policy.ts';
+import { dockerDaemon } from './daemon.ts';
+import { images } from './images.ts';
+import { type StackEnvironment, stackEnvironment } from './stack-environment.ts';
+
+/** Everything that a stack can have of its own: a pooler, an S3 server. */
+let environment: StackEnvironment;
+beforeAll(async () => {
+  const { host } = await dockerDaemon();
+  environment = await stackEnvironment(host, 'whole', {
+    https: 21_443,
+    database: { kind: 'bundled', image: images.postgres, pooler: true, pooler_image: images.pooler },
+    storage: { kind: 'bundled-s3', image: images.storage },
+  });
+});
+afterAll(async () => {
+  await environment.remove();
+});
+
+const SERVICES = ['gateway', 'api-blue', 'worker', 'database', 'pooler', 'storage'];
+
+async function answering(path = '/health'): Promise<true | undefined> {
+  return (await environment.get(path)).status === 200 ? true : undefined;
+}
+
+/** What the management port of the API says, asked from within its container. */
+async function readiness(): Promise<{ readonly status: number; readonly body: string }> {
+  const [api = ''] = await environment.containers('api-blue');
+  const ask = `fetch('http://127.0.0.1:9090/health/ready').then(async (answer) =>
+    console.log(JSON.stringify({ status: answer.status, body: await answer.text() })))`;
+  const said: unknown = JSON.parse(await environment.docker('exec', api, 'node', '--eval', ask));
+  return z.object({ status: z.number(), body: z.string() }).parse(said);
+}
+
+test('from nothing to healthy: init, render, docker stack deploy', async () => {
+  const started = performance.now();
+  await environment.deploy();
+  await environment.until('an answer through the gateway', 'api-blue', answering, 120_000);
+  for (const service of SERVICES) {
+    await environment.until(`a healthy ${service}`, service, async () => {
+      const [id = ''] = await environment.containers(service);
+      const health = await environment.docker('inspect', '--format', '{{.State.Health.Status}}', id);
+      return health === 'healthy' || undefined;
+    });
+  }
+  console.log(`From nothing to healthy: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+
+  const again = await calculaud(`init --file ${environment.file} --plan --json`);
+  expect(again).toMatchObject({ exitCode: 0 });
+  expect(again.events()).toMatchObject([{ event: 'plan', secrets: [], configs: [] }, { event: 'verified' }]);
+});
+
+test('people can work: sign in, purposes, purchases, files in S3, through pooler and gateway', async () => {
+  const [api = ''] = await environment.containers('api-blue');
+  const token = await environment.docker(
+    ...['exec', api, 'entrypoint', 'calculaud', 'token', 'create', '--role', 'admin', '--name', 'stack-test'],
+  );
+  const journey = await environment.docker(
+    ...['run', '--rm', '--network', `${environment.stack}_front`, '--env', `CALCULAUD_API_TOKEN=${token}`],
+    ...[images.app, 'calculaud', 'journey', '--json', '--rounds', '3'],
+    ...['--url', 'http://stack.example.org', '--connect', 'gateway:8083'],
+  );
+  const rounds = journey.split('\n').map((line): unknown => JSON.parse(line));
+  expect(
+    rounds.filter(
+      (event) => z.object({ event: z.literal('journey'), ok: z.literal(true) }).safeParse(event).success,
+    ),
+  ).toHaveLength(3);
+});
+
+test('the database goes and comes back: health tells the truth, nothing is restarted, no hand is needed', async () => {
+  const before = [...(await environment.containers('api-blue')), ...(await environment.containers('worker'))];
+  expect(await readiness()).toMatchObject({ status: 200 });
+
+  await environment.docker('service', 'scale', '--detach', `${environment.stack}_database=0`);
+  await environment.until(
+    'red readiness',
+    'api-blue',
+    async () => (await readiness()).status === 503 || undefined,
+  );
+  expect((await readiness()).body).toContain('postgresql');
+  const refused = await environment.until('a refusal by the gateway', 'gateway', async () => {
+    const answer = await environment.get('/api/v1/purposes');
+    return answer.status === 503 ? answer : undefined;
+  });
+  expect(refused).toMatchObject({
+    headers: { 'retry-after': '5', 'content-type': 'application/json' },
+    body: '{"detail":"The system is not available at the moment. Try again in a moment."}',
+  });
+  // Longer than liveness would have needed to give up: an outage of the database must restart nobody.
+  const outage = performance.now() + 15_000;
+  await environment.until(
+    'the end of the outage',
+    'api-blue',
+    async () => performance.now() > outage || undefined,
+  );
+
+  await environment.docker('service', 'scale', '--detach', `${environment.stack}_database=1`);
+  await environment.until('answers again', 'api-blue', answering);
+  expect(await readiness()).toMatchObject({ status: 200 });
+  const after = [...(await environment.containers('api-blue')), ...(await environment.containers('worker'))];
+  expect(after).toEqual(before);
+});
+
+test('every container keeps the rules of the CIS Docker Benchmark, or has a reason', async () => {
+  const facts = await Promise.all(SERVICES.map(async (service) => containerFacts(service)));
+  expect(findings(facts)).toEqual([]);
+});
+
+test('a container without a wall is found by the same rules', async () => {
+  const id = await environment.docker(
+    ...['run', '--detach', '--user', '0', '--pid', 'host', '--entrypoint', 'sleep', images.app, '60'],
+  );
+  try {
+    const found = findings([await factsOf('careless', id)]).map((finding) => finding.split(' ')[0]);
+    expect(found).toEqual(
+      expect.arrayContaining(['4.1', '5.3', '5.9,', '5.10', '5.11', '5.12', '5.28', '5.29']),
+    );
+  } finally {
+    await environment.docker('rm', '--force', id);
+  }
+});
+
+async function containerFacts(service: string): Promise<ContainerFacts> {
+  const [id = ''] = await environment.containers(service);
+  return factsOf(service, id);
+}
+
+async function factsOf(service: string, id: string): Promise<ContainerFacts> {
+  const inspected: unknown = JSON.parse(await environment.docker('inspect', id));
+  const status = await environment.docker('exec', id, 'cat', '/proc/self/status');
+  const setuid = await environment.docker(
+    'exec',
+    id,
+    'sh',
+    '-c',
+    'find / -xdev -type f -perm /6000 2>/dev/null || true',
+  );
+  return {
+    service,
+    inspected: z.tuple([inspectedContainer]).parse(inspected)[0],
+    status: new Map(
+      status.split('\n').map((line) => {
+        const [key = '', value = ''] = line.split(':\t');
+        return [key, value];
+      }),
+    ),
+    setuid: setuid.split('\n').filter(Boolean),
+  };
+}
+
+test('a job runs as the owner of the database, once, and its output can be read', async () => {
+  const config = loadEnvironment({ file: environment.file });
+  const job = { name: 'job-status', image: images.app, command: ['calculaud', 'db', 'status'] };
+  const service = await environment.docker(...renderJob(config, initialState(config), job));
+  try {
+    const ended = await environment.until('the end of the job', 'database', async () => {
+      const state = await environment.docker('service', 'ps', '--format', '{{.CurrentState}}', service);
+      return /^(Complete|Failed)/.exec(state)?.[0];
+    });
+    const logs = await environment.docker('service', 'logs', '--raw', service);
+    expect({ ended, logs }).toMatchObject({
+      ended: 'Complete',
+      logs: expect.stringContaining('The database is as this version needs it.'),
+    });
+  } finally {
+    await environment.docker('service', 'rm', service);
+  }
+});
+
+describe('the gateway', () => {
+  test('leads to https, speaks HTTP/2, and adds what browsers need', async () => {
+    const redirect = await environment.docker(
+      ...[
+        'run',
+        '--rm',
+        '--network',
+        `${environment.stack}_front`,
+        '--entrypoint',
+        'node',
+        images.app,
+        '--eval',
+      ],
+      `fetch('http://gateway:8080/a?b=c', { redirect: 'manual' }).then((r) => console.log(r.status, r.headers.get('location')))`,
+    );
+    expect(redirect).toBe('308 https://stack.example.org:21443/a?b=c');
+
+    const session = connect(`https://127.0.0.1:21443`, { rejectUnauthorized: false });
+    const request = session.request({ ':path': '/health', ':authority': 'stack.example.org' });
+    const [answer] = z
+      .tuple([z.looseObject({ ':status': z.number() })])
+      .rest(z.unknown())
+      .parse(await once(request, 'response'));
+    expect(answer[':status']).toBe(200);
+    session.destroy();
+
+    const { headers } = await environment.get('/health');
+    expect(headers).toMatchObject({
+      'strict-transport-security': 'max-age=31536000',
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'referrer-policy': 'no-referrer',
+    });
+    expect(headers).not.toHaveProperty('server');
+  });
+
+  test('answers to its own name only', async () => {
+    const stranger = await environment.get('/health', { headers: { host: 'evil.example.org' } });
+    expect(stranger).toMatchObject({ status: 421, body: '{"detail":"This is stack.example.org."}' });
+  });
+
+  test('goes on after a restart with the traffic that it had', async () => {
+    const [gateway = ''] = await environment.containers('gateway');
+    await environment.docker(
+      'exec',
+      gateway,
+      'sh',
+      '-c',
+      "printf 'active blue\\nnext none\\ncanary 0\\n' > /var/lib/haproxy/traffic.map",
+    );
+    await environment.docker('kill', gateway);
+    const next = await environment.until('another gateway', 'gateway', async () =>
+      (await environment.containers('gateway')).find((id) => id !== gateway),
+    );
+    await environment.until('answers', 'gateway', answering);
+    expect(await environment.docker('exec', next, 'cat', '/var/lib/haproxy/traffic.map')).toContain(
+      'active blue',
+    );
+  });
+});
