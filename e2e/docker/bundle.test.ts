@@ -111,6 +111,23 @@ async function forget(): Promise<void> {
   if (ids) await docker(site.host, 'rmi', '--force', ...new Set(ids.split('\n')));
 }
 
+/** The names that begin so, and nothing of the images that have others. */
+async function forgetAt({ host }: Site, registry: string): Promise<void> {
+  const list = await docker(
+    host,
+    'image',
+    'ls',
+    '--digests',
+    '--format',
+    '{{.Repository}} {{.Tag}} {{.Digest}}',
+  );
+  for (const line of list.split('\n').filter((one) => one.startsWith(`${registry}/`))) {
+    const [name = '', tag, digest = ''] = line.split(' ');
+    if (tag !== '<none>') await docker(host, 'rmi', `${name}:${tag}`);
+    if (digest !== '<none>') await docker(host, 'rmi', `${name}@${digest}`).catch(() => undefined);
+  }
+}
+
 async function altered(name: string, position: number): Promise<void> {
   copyFileSync(join(folder, BUNDLE), join(folder, name));
   const file = await open(join(folder, name), 'r+');
@@ -311,4 +328,43 @@ describe('at a site without a network', () => {
       stdout: 'CHANGELOG.md: FAILED\n',
     });
   });
+});
+
+test('images that are named by their digests are fetched by these, and called by their tags at the site', async () => {
+  const registry = await maker.startRegistry();
+  const at = `127.0.0.1:${registry.port}`;
+  const names = { image: `${at}/calculaud:1.0.0`, gateway: `${at}/gateway` };
+  try {
+    const push = async (image: string, name: string): Promise<string> => {
+      await docker(maker.host, 'tag', image, name);
+      await docker(maker.host, 'push', '--quiet', name);
+      const known = await docker(maker.host, 'image', 'inspect', '--format', '{{json .RepoDigests}}', name);
+      await forgetAt(maker, at);
+      return new RegExp(`${at}/[^@"]+@(sha256:\\w{64})`).exec(known)?.[1] ?? '';
+    };
+    const digests = {
+      image: await push(APP, names.image),
+      gateway: await push(GATEWAY, `${names.gateway}:any`),
+    };
+    const yml = readFileSync(join(folder, 'calculaud.site.yml'), 'utf8')
+      .replace(`image: ${APP}`, `image: ${names.image}@${digests.image}`)
+      .replace(`image: ${GATEWAY}`, `image: ${names.gateway}@${digests.gateway}`);
+    writeFileSync(join(folder, 'digests.yml'), yml);
+    const created = await create({ file: 'digests.yml', out: 'digests.tar' });
+    expect({ exitCode: created.exitCode, stderr: created.stderr }).toEqual({
+      exitCode: 0,
+      stderr: expect.stringContaining(`Fetching ${names.gateway}@${digests.gateway} …`),
+    });
+    const loaded = await site.calculaud('bundle load digests.tar --file digests.yml', folder);
+    expect({ exitCode: loaded.exitCode, stderr: loaded.stderr }).toMatchObject({ exitCode: 0 });
+    expect(await idOf(site, names.image)).toBe(await idOf(maker, APP));
+    const untagged = `${names.gateway}:sha256-${digests.gateway.slice(7, 19)}`;
+    expect(await idOf(site, untagged)).toBe(await idOf(maker, GATEWAY));
+    const rendered = await site.calculaud('render --file digests.yml', folder);
+    expect(rendered.stdout).toContain(`image: ${untagged}\n`);
+    expect(rendered.stdout).not.toContain('@sha256');
+  } finally {
+    await forgetAt(maker, at);
+    await registry.stop();
+  }
 });

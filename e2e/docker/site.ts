@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type DockerDaemon, startDaemon } from './daemon.ts';
 
 const main = fileURLToPath(new URL('../../apps/cli/src/main.ts', import.meta.url));
+const registry = fileURLToPath(new URL('registry.ts', import.meta.url));
 const loader = fileURLToPath(import.meta.resolve('tsx'));
 
 export interface Ended {
@@ -23,6 +26,8 @@ export interface Site {
   /** A program in a folder. */
   run(argv: readonly string[], folder: string, options?: Options): Promise<Ended>;
   calculaud(line: string, folder: string, options?: Options): Promise<Ended>;
+  /** The port of a registry that only this place reaches, and its end. */
+  startRegistry(): Promise<{ readonly port: string; readonly stop: () => Promise<void> }>;
   stop(): Promise<void>;
 }
 
@@ -41,6 +46,21 @@ export function siteOf(daemon: DockerDaemon): Site {
     run,
     calculaud: async (line, folder, options) =>
       run([process.execPath, '--import', loader, main, ...line.split(' ')], folder, options),
+    startRegistry: async () => {
+      const [program = '', ...args] = [...enter, process.execPath, '--import', loader, registry];
+      const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+      const port = await new Promise<string>((resolve) => {
+        createInterface({ input: child.stdout }).once('line', resolve);
+      });
+      return {
+        port,
+        stop: async () => {
+          const closed = once(child, 'close');
+          child.stdin.end();
+          await closed;
+        },
+      };
+    },
     stop: async () => daemon.stop(),
   };
 }
