@@ -164,7 +164,7 @@ test('probes are run by the version that is known to work', () => {
 });
 
 test('drift is said and mended, for the version that runs', () => {
-  const drift = [{ service: 'worker', words: 'is missing' }];
+  const drift = [{ service: 'worker', words: 'is missing', onlyReplicas: false }];
   const plan = planDeployment(wish('calculaud:1'), observed(running, { drift }), null);
   expect(plan?.summary).toContain('~ worker is missing');
   expect(actionsOf(plan)).toMatchObject([{ kind: 'release', state: running }]);

@@ -20,6 +20,7 @@ test('a file in one line stays one', () => {
 
 test.each([
   ['name: a # ours\n', 'name: a # ours\nreplicas:\n  worker: 4\n'],
+  ['gateway: {http: 80}', 'gateway: {http: 80}\nreplicas:\n  worker: 4\n'],
   ['name: a\nreplicas:\n  api: 2 # two\n', 'name: a\nreplicas:\n  api: 2 # two\n  worker: 4\n'],
 ])('a number that was left to its default is written: %j', (before, after) => {
   expect(withReplicas(before, { worker: 4 })).toBe(after);

@@ -15,7 +15,9 @@ export function withReplicas(text: string, counts: Counts): string {
     const document = parseDocument(changed);
     const place = ['replicas', key];
     const found = document.getIn(place, true);
-    if (isScalar(found) && found.range) {
+    if (!document.has('replicas')) {
+      changed = `${changed.replace(/\n*$/, '\n')}replicas:\n  ${key}: ${count}\n`;
+    } else if (isScalar(found) && found.range) {
       const [start, end] = found.range;
       changed = `${changed.slice(0, start)}${count}${changed.slice(end)}`;
     } else {

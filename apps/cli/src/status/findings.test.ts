@@ -37,6 +37,13 @@ describe('before the first deployment', () => {
     ]);
   });
 
+  test('a stack that is gone is told once, not service by service', () => {
+    const drift = [{ service: 'worker', words: 'is missing' }];
+    expect(found({ ...empty, release: healthy.release, drift })).toEqual([
+      'wrong: The stack calculaud-production is gone: none of its services is there. → calculaud deploy',
+    ]);
+  });
+
   test('a stack that came from somewhere else is not taken for ours', () => {
     expect(found({ ...healthy, release: null })[0]).toMatch(/was not deployed by calculaud/);
   });
@@ -233,10 +240,13 @@ describe('deployments', () => {
 
   test('what was scaled, and a configuration that is ahead, are notes', () => {
     const configured = { api: 3, worker: 1, image: 'calculaud:1.5.0' };
-    expect(assess({ ...healthy, configured }, '')).toMatchObject({
+    const worker = { image: 'calculaud:1.4.0', replicas: 4 };
+    const release = healthy.release && { ...healthy.release, worker };
+    expect(assess({ ...healthy, configured, release }, '')).toMatchObject({
       verdict: 'healthy',
       notes: [
         expect.stringMatching(/^api is scaled to 2; the configuration of production says 3/),
+        expect.stringMatching(/^worker is scaled to 4; the configuration of production says 1/),
         expect.stringMatching(/names another image: calculaud:1\.5\.0/),
       ],
     });

@@ -33,8 +33,8 @@ export function assess(seen: Seen, choice: string): Assessment {
     ...users(seen, choice),
     ...databases(seen, choice),
     ...seen.services.flatMap((service) => services(service, seen, choice)),
-    ...(isBusy(seen) || seen.release === null ? [] : traffic(seen, choice)),
-    ...(isBusy(seen) || seen.release === null ? [] : drift(seen, choice)),
+    ...(isBusy(seen) || !isDeployed(seen) ? [] : traffic(seen, choice)),
+    ...(isBusy(seen) || !isDeployed(seen) ? [] : drift(seen, choice)),
     ...seen.ledger.problems.map((words) => wrong(`The ledger: ${words}.`, `calculaud history${choice}`)),
     ...seen.hosts.flatMap((host) => [...nodes(host), ...disks(host)]),
     ...strangers(seen),
@@ -90,16 +90,23 @@ function deployments(seen: Seen, choice: string): Finding[] {
       ),
     ];
   }
-  if (release !== null || isBusy(seen)) return [];
+  if (isBusy(seen) || (release !== null && live.length > 0)) return [];
   const words =
     live.length === 0
-      ? `Nothing is deployed in ${environment.name} yet.`
+      ? release === null
+        ? `Nothing is deployed in ${environment.name} yet.`
+        : `The stack ${environment.stack} is gone: none of its services is there.`
       : `The stack ${environment.stack} was not deployed by calculaud: which version should run is not known.`;
   return [wrong(words, `calculaud deploy${choice}`)];
 }
 
-function users({ services: live, gateway, release }: Seen, choice: string): Finding[] {
-  if (release === null || release[release.active] === null) return [];
+function isDeployed({ release, services: live }: Seen): boolean {
+  return release !== null && release[release.active] !== null && live.length > 0;
+}
+
+function users(seen: Seen, choice: string): Finding[] {
+  const { services: live, gateway, release } = seen;
+  if (!isDeployed(seen) || release === null) return [];
   const service = live.find((one) => one.service === SERVICES.gateway);
   if (!service || runningOf(service.instances).length === 0) {
     return [wrong('Nobody is answered: no gateway runs.', logs(SERVICES.gateway, choice))];
@@ -277,12 +284,8 @@ function notes(seen: Seen): string[] {
     ...(lock && !lock.alive
       ? [`${lock.who} left a lock behind ("${lock.command}"); the next command takes it over.`]
       : []),
-    ...(running && running.replicas !== configured.api
-      ? [
-          `api is scaled to ${running.replicas}; the configuration of ${environment.name} says ${configured.api}, ` +
-            'and the next deployment makes it that.',
-        ]
-      : []),
+    ...scaled('api', running?.replicas, configured.api, environment.name),
+    ...scaled('worker', release?.worker?.replicas, configured.worker, environment.name),
     ...(running && running.image !== configured.image
       ? [`The configuration of ${environment.name} names another image: ${configured.image}.`]
       : []),
@@ -293,6 +296,19 @@ function notes(seen: Seen): string[] {
           ]
         : [],
     ),
+  ];
+}
+
+function scaled(
+  service: string,
+  count: number | undefined,
+  configured: number,
+  environment: string,
+): string[] {
+  if (count === undefined || count === configured) return [];
+  return [
+    `${service} is scaled to ${count}; the configuration of ${environment} says ${configured}, ` +
+      'and the next deployment makes it that.',
   ];
 }
 
