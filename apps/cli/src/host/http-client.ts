@@ -76,7 +76,11 @@ export class HttpClient {
       // Without an agent the connection is opened for this request alone.
       agent: fresh ? false : this.#keepAlive,
     });
-    const deadline = setTimeout(() => outgoing.destroy(new TimeOut(request.timeoutMs)), request.timeoutMs);
+    let late: TimeOut | undefined;
+    const deadline = setTimeout(() => {
+      late = new TimeOut(request.timeoutMs);
+      outgoing.destroy(late);
+    }, request.timeoutMs);
     try {
       const answer = new Promise<IncomingMessage>((resolve, reject) => {
         outgoing.once('response', resolve).once('error', reject);
@@ -86,6 +90,9 @@ export class HttpClient {
       const incoming = await answer;
       const body = await readBody(incoming);
       return { status: incoming.statusCode ?? 0, headers: incoming.headers, body };
+    } catch (error) {
+      // An answer that was cut off at the deadline only says that it was.
+      throw late ?? error;
     } finally {
       clearTimeout(deadline);
     }
@@ -135,9 +142,11 @@ async function readBody(incoming: IncomingMessage): Promise<string> {
       if (bytes < KEPT_BYTES) kept.push(chunk);
       bytes += chunk.length;
     });
-    incoming.once('end', resolve).once('error', reject);
-    incoming.once('close', () => {
-      if (!incoming.complete) reject(new BrokenOff(`the answer broke off after ${bytes} bytes`));
+    incoming.once('end', resolve);
+    incoming.once('error', (error) => {
+      reject(
+        error.message === 'aborted' ? new BrokenOff(`the answer broke off after ${bytes} bytes`) : error,
+      );
     });
   });
   return Buffer.concat(kept).toString();

@@ -14,7 +14,7 @@ export function problemOf(error: unknown): Pick<NoAnswer, 'problem' | 'words'> {
   const { message: words } = asError(error);
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (error instanceof TimeOut) return { problem: 'time-out', words };
-  if (error instanceof BrokenOff || words === 'aborted') return { problem: 'broken off', words };
+  if (error instanceof BrokenOff) return { problem: 'broken off', words };
   if (code === 'ECONNREFUSED') return { problem: 'refused', words };
   if (code === 'ECONNRESET' || code === 'EPIPE') return { problem: 'reset', words };
   return { problem: 'unreachable', words };

@@ -1,9 +1,14 @@
-import { type ClientHttp2Session, connect } from 'node:http2';
+import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { addressOf } from './http-address.ts';
 import { TimeOut } from './http-failure.ts';
 import type { HttpAnswer, HttpRequest } from './http-message.ts';
+
+type Received = Pick<HttpAnswer, 'status' | 'headers' | 'body'>;
+
+/** The server has not looked at the request: it was about to end the connection. */
+class Refused extends Error {}
 
 /** Requests over one HTTP/2 connection. When the server announces its end, the next request opens another. */
 export class Http2Client {
@@ -22,13 +27,19 @@ export class Http2Client {
     this.#tls = tls;
   }
 
-  async send({
-    method,
-    path,
-    headers,
-    body,
-    timeoutMs,
-  }: HttpRequest): Promise<Pick<HttpAnswer, 'status' | 'headers' | 'body'>> {
+  /** A request that the server says it has not looked at goes once more, over another connection, as browsers do it. */
+  async send(request: HttpRequest): Promise<Received> {
+    try {
+      return await this.#exchange(request);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.#session?.close();
+      this.#session = undefined;
+      return this.#exchange(request);
+    }
+  }
+
+  async #exchange({ method, path, headers, body, timeoutMs }: HttpRequest): Promise<Received> {
     if (body !== undefined && typeof body !== 'string') throw new Error('HTTP/2 carries small bodies only');
     const stream = this.#open().request({ ':method': method, ':path': path, ...headers });
     stream.setTimeout(timeoutMs, () => stream.destroy(new TimeOut(timeoutMs)));
@@ -44,8 +55,11 @@ export class Http2Client {
       stream.once('end', () => {
         if (status > 0) resolve({ status, headers: answered, body: Buffer.concat(chunks).toString() });
       });
-      stream.once('error', reject);
-      stream.once('close', () => reject(new Error(`the stream was closed with code ${stream.rstCode}`)));
+      const refused = () => stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+      stream.once('error', (error: Error) => reject(refused() ? new Refused() : error));
+      stream.once('close', () =>
+        reject(refused() ? new Refused() : new Error(`the stream was closed with code ${stream.rstCode}`)),
+      );
       stream.end(body);
     });
   }
