@@ -47,8 +47,8 @@ export function siteOf(daemon: DockerDaemon): Site {
     calculaud: async (line, folder, options) =>
       run([process.execPath, '--import', loader, main, ...line.split(' ')], folder, options),
     startRegistry: async () => {
-      const [program = '', ...args] = [...enter, process.execPath, '--import', loader, registry];
-      const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+      const argv = [...enter, process.execPath, '--import', loader, registry];
+      const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
       const port = await new Promise<string>((resolve) => {
         createInterface({ input: child.stdout }).once('line', resolve);
       });

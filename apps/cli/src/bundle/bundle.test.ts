@@ -107,11 +107,11 @@ test('the file that was altered is named, with the image it is a part of', async
 });
 
 test('a bundle that was cut off anywhere is refused, and says where', async () => {
+  const said: string[] = [];
   for (let length = 0; length < bytes.length; length += 97) {
-    expect(await refusal(bytes.subarray(0, length)), String(length)).toEqual([
-      expect.stringMatching(/ is cut off(: | after | at its very end)/),
-    ]);
+    said.push((await refusal(bytes.subarray(0, length))).join());
   }
+  expect(said.filter((problem) => !/ is cut off(: | after | at its very end)/.test(problem))).toEqual([]);
   const entry = entries.find(({ name }) => name === 'images/base/layer.tar');
   expect(await refusal(bytes.subarray(0, (entry?.at ?? 0) + 100))).toEqual([
     'images/base/layer.tar is cut off: 100 of its 700 bytes are there',
