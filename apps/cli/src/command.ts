@@ -1,6 +1,5 @@
 import type { Config } from '@calculaud/config/config';
 import type { Environment } from '@calculaud/config/sources';
-import type { ExitCode } from './ui/exit-codes.ts';
 import type { Terminal } from './ui/terminal.ts';
 
 /** What a command is given to work with. */
@@ -15,7 +14,8 @@ export interface CommandContext {
   readonly arguments: readonly string[];
 }
 
-export type Run = (context: CommandContext) => Promise<ExitCode>;
+/** Resolves with the exit code: one of EXIT, or that of a program which was run for somebody. */
+export type Run = (context: CommandContext) => Promise<number>;
 
 /** A command as help shows it. What it does is loaded only when it is called. */
 export interface CommandDescription {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import packageJson from '../package.json' with { type: 'json' };
 import { explainFailure } from './failures.ts';
 import { buildProgram } from './program.ts';
-import { EXIT, type ExitCode } from './ui/exit-codes.ts';
+import { EXIT } from './ui/exit-codes.ts';
 import { type Streams, terminalOf } from './ui/terminal.ts';
 
 const globalOptions = z.object({ json: z.boolean().default(false) });
@@ -15,8 +15,8 @@ export async function run(
   line: readonly string[],
   streams: Streams,
   environment?: Environment,
-): Promise<ExitCode> {
-  let exitCode: ExitCode = EXIT.done;
+): Promise<number> {
+  let exitCode: number = EXIT.done;
   const output = { writeOut: streams.stdout, writeErr: streams.stderr };
   const program = buildProgram(packageJson.version, output, async (command, options, values) => {
     const { json } = globalOptions.parse(options);

@@ -5,7 +5,8 @@ import { hashOf, type Json, jsonSchema } from './json.ts';
 /** What the first entry follows. */
 export const NO_HASH = '0'.repeat(64);
 
-const OUTCOMES = ['done', 'rolled back', 'failed', 'abandoned'] as const;
+/** `begun` is for what is written down before it is done, and whose end nobody records. */
+const OUTCOMES = ['done', 'rolled back', 'failed', 'abandoned', 'begun'] as const;
 
 /** Who did what, by which plan, and what came of it. */
 export interface LedgerEntry {

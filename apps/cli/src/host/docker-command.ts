@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -55,6 +56,8 @@ export interface DockerCommand {
     options?: RunOptions,
   ) => Promise<{ readonly stdout: string; readonly stderr: string }>;
   readonly open: (args: readonly string[], options?: Pick<RunOptions, 'signal' | 'folder'>) => OpenCommand;
+  /** With the standard streams of this process as its own; resolves with how it ended. */
+  readonly attach: (args: readonly string[]) => Promise<number>;
 }
 
 /** What a command may say before it is cut off: nothing that is asked for comes near to it. */
@@ -126,6 +129,25 @@ export function dockerCommand(host: string): DockerCommand {
       const broken = [stdout, stderr, fedWell].find(({ error }) => error !== undefined);
       if (broken) return fail('broke off', broken.error);
       return { stdout: stdout.value ?? '', stderr: stderr.value ?? '' };
+    },
+    attach: async (args) => {
+      const child = spawn('docker', ['--host', host, ...args], { stdio: 'inherit' });
+      // Ctrl-C at a terminal reaches the child by itself, and it is the child that has to end by it.
+      const ignore = (): void => undefined;
+      const passOn = (): void => void child.kill('SIGTERM');
+      process.on('SIGINT', ignore).on('SIGTERM', passOn);
+      try {
+        return await new Promise<number>((resolve, reject) => {
+          child.on('error', (error) =>
+            reject(new DockerCommandError(args, null, `cannot be started: ${error.message}`, [])),
+          );
+          child.on('close', (exitCode, signal) => {
+            resolve(exitCode ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+          });
+        });
+      } finally {
+        process.off('SIGINT', ignore).off('SIGTERM', passOn);
+      }
     },
     open: (args, options = {}) => {
       const { child, ended, stop } = start(args, options);
