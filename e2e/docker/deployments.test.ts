@@ -38,8 +38,8 @@ beforeAll(async () => {
   });
   for (const version of versions) await environment.docker('tag', images.app, version);
   const init = await calculaud(`init --file ${environment.file} --self-signed --yes`);
-  expect(init).toMatchObject({ exitCode: 0 });
-  expectExit(await deploy(versions[0]), 0);
+  assertEnd(init, 0);
+  assertEnd(await deploy(versions[0]), 0);
 });
 afterAll(async () => {
   await environment.remove();
@@ -47,6 +47,10 @@ afterAll(async () => {
 
 async function deploy(image: string, ...more: readonly string[]): Promise<Outcome> {
   return calculaud(['deploy', '--file', environment.file, '--image', image, '--yes', '--json', ...more]);
+}
+
+function assertEnd({ exitCode, stderr }: Outcome, expected: number): void {
+  if (exitCode !== expected) throw new Error(`ended with ${exitCode}:\n${stderr}`);
 }
 
 function expectExit(outcome: Outcome, exitCode: number): void {
@@ -75,8 +79,11 @@ async function answering(): Promise<string> {
   const map = await environment.docker('exec', gateway, 'cat', '/var/lib/haproxy/traffic.map');
   const active = /^active (\w+)$/m.exec(map)?.[1];
   return environment.docker(
-    ...['service', 'inspect', `${environment.stack}_api-${active}`],
-    ...['--format', '{{.Spec.TaskTemplate.ContainerSpec.Image}}'],
+    'service',
+    'inspect',
+    `${environment.stack}_api-${active}`,
+    '--format',
+    '{{.Spec.TaskTemplate.ContainerSpec.Image}}',
   );
 }
 

@@ -25,8 +25,17 @@ export async function startTraffic(
   const program = spawn(
     process.execPath,
     [
-      ...['apps/cli/dist/main.js', 'probe', '--json', '--rate', String(rate), '--ca', ca],
-      ...['--target', 'gateway=https://stack.example.org', '--connect', `127.0.0.1:${https}`],
+      'apps/cli/dist/main.js',
+      'probe',
+      '--json',
+      '--rate',
+      String(rate),
+      '--ca',
+      ca,
+      '--target',
+      'gateway=https://stack.example.org',
+      '--connect',
+      `127.0.0.1:${https}`,
     ],
     { cwd: repository, stdio: ['pipe', 'pipe', 'pipe'] },
   );
@@ -63,7 +72,16 @@ async function newToken(environment: StackEnvironment): Promise<string> {
     ...(await environment.containers('api-green')),
   ];
   return environment.docker(
-    ...['exec', api, 'entrypoint', 'calculaud', 'token', 'create', '--role', 'admin', '--name', 'traffic'],
+    'exec',
+    api,
+    'entrypoint',
+    'calculaud',
+    'token',
+    'create',
+    '--role',
+    'admin',
+    '--name',
+    'traffic',
   );
 }
 

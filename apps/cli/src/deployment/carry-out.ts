@@ -1,10 +1,9 @@
 import type { Cluster } from '../host/cluster.ts';
 import { addedP99 } from '../journey/probe-events.ts';
-import { otherColour, type ReleaseState } from '../stack/release-state.ts';
 import { CliError } from '../ui/cli-error.ts';
 import { EXIT } from '../ui/exit-codes.ts';
 import type { Terminal } from '../ui/terminal.ts';
-import { type Action, type Step, stepSchema } from './action.ts';
+import { type Action, stepSchema } from './action.ts';
 import { nextToApply, nextToUndo, type Plan, type PlanStep } from './journal.ts';
 import { finishJournal, loadPlan, markStep, turnToUndo } from './journal-store.ts';
 import { jsonSchema, type Json } from './json.ts';
@@ -187,10 +186,3 @@ function journalOf(lease: Lease) {
 function isAboutTheLease(error: unknown): boolean {
   return error instanceof CliError && (error.exitCode === EXIT.locked || error.exitCode === EXIT.interrupted);
 }
-
-/** The colour to fall back on is kept; it says so. */
-export function keptVersion(release: ReleaseState): string | null {
-  return release[otherColour(release.active)]?.image ?? null;
-}
-
-export type { Step };

@@ -101,10 +101,10 @@ test.each(['rolling', 'blue-green', 'canary'] as const)(
     expect(kindsOf(plan).slice(0, 4)).toEqual(['migrate', 'smoke', 'release', 'gate']);
     expect(actionsOf(plan)[0]).toMatchObject({ image: 'calculaud:2', phase: 'expand' });
     // Up to there the colour that answers is as it was.
-    for (const action of actionsOf(plan).slice(0, 4)) {
-      if (action.kind === 'release')
-        expect(action.state).toMatchObject({ active: 'blue', blue: running.blue });
-    }
+    const states = actionsOf(plan)
+      .slice(0, 4)
+      .flatMap((action) => (action.kind === 'release' ? [action.state] : []));
+    expect(states).toMatchObject([{ active: 'blue', blue: running.blue }]);
     expect(actionsOf(plan).some((action) => action.kind === 'migrate' && action.phase !== 'expand')).toBe(
       false,
     );
@@ -160,7 +160,9 @@ test.each(['rolling', 'blue-green', 'canary'] as const)(
 
 test('probes are run by the version that is known to work', () => {
   const plan = planDeployment(wish('calculaud:2'), observed(running), NO_MIGRATIONS);
-  for (const action of actionsOf(plan)) if ('tools' in action) expect(action.tools).toBe('calculaud:1');
+  const tools = actionsOf(plan).flatMap((action) => ('tools' in action ? [action.tools] : []));
+  expect(tools.length).toBeGreaterThan(2);
+  expect(new Set(tools)).toEqual(new Set(['calculaud:1']));
 });
 
 test('drift is said and mended, for the version that runs', () => {

@@ -214,6 +214,5 @@ export const environmentSchema = z.strictObject({
 
 /** A valid configuration of one environment, every default filled in. Durations are milliseconds. */
 export type EnvironmentConfig = z.output<typeof environmentSchema>;
-export type HostConfig = EnvironmentConfig['hosts'][number];
 export type HostRole = (typeof HOST_ROLES)[number];
 export type Strategy = (typeof STRATEGIES)[number];
