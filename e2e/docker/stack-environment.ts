@@ -23,6 +23,7 @@ export interface StackEnvironment {
   /** Of calculaud.yml. */
   readonly file: string;
   docker(...args: readonly string[]): Promise<string>;
+  dockerWithInput(input: string, ...args: readonly string[]): Promise<string>;
   /** Writes another calculaud.yml in place of the one before. */
   configure(parts: Readonly<Record<string, unknown>>): void;
   deploy(): Promise<void>;
@@ -90,6 +91,7 @@ export async function stackEnvironment(
     stack,
     file,
     docker: call,
+    dockerWithInput: async (input, ...args) => withInput(host, input, args),
     configure,
     containers,
     remove,
@@ -97,7 +99,9 @@ export async function stackEnvironment(
       const init = await calculaud(`init --file ${file} --self-signed --yes`);
       if (init.exitCode !== 0) throw new Error(`calculaud init ended with ${init.exitCode}:\n${init.stderr}`);
       const { stdout: stackFile } = await calculaud(`render --file ${file}`);
-      await deployByHand(host, stack, stackFile);
+      // What an operator types without our command: the file by standard input.
+      const options = ['--prune', '--resolve-image', 'never', '--compose-file', '-'];
+      await withInput(host, stackFile, ['stack', 'deploy', ...options, stack]);
     },
     get: async (path, { headers = {} } = {}) =>
       new Promise((resolve, reject) => {
@@ -149,28 +153,17 @@ export async function stackEnvironment(
   };
 }
 
-/** What an operator types without our command: the file by standard input. */
-async function deployByHand(host: string, stack: string, stackFile: string): Promise<void> {
-  const args = [
-    '--host',
-    host,
-    'stack',
-    'deploy',
-    '--prune',
-    '--resolve-image',
-    'never',
-    '--compose-file',
-    '-',
-    stack,
-  ];
-  const child = spawn('docker', args, { stdio: ['pipe', 'pipe', 'pipe'] });
-  child.stdin.end(stackFile);
-  const [said, code] = await Promise.all([
+async function withInput(host: string, input: string, args: readonly string[]): Promise<string> {
+  const child = spawn('docker', ['--host', host, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  // Whoever ends early does not read the rest; how it ended is what counts.
+  child.stdin.on('error', () => undefined).end(input);
+  const [said, complaints, code] = await Promise.all([
+    text(child.stdout),
     text(child.stderr),
     new Promise<number | null>((resolve) => child.on('close', resolve)),
-    text(child.stdout),
   ]);
-  if (code !== 0) throw new Error(`docker stack deploy ended with ${code}: ${said}`);
+  if (code !== 0) throw new Error(`docker ${args.join(' ')} ended with ${code}: ${complaints}${said}`);
+  return said.trim();
 }
 
 /** The stack and everything that is called like it; Swarm lets go of its containers some moments later. */

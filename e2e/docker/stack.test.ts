@@ -1,5 +1,8 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:http2';
+import { connect as connectTls } from 'node:tls';
+import { selfSignedCertificate } from '@calculaud/config/self-signed';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { loadEnvironment } from '../../apps/cli/src/environment/file.ts';
@@ -215,6 +218,36 @@ describe('the gateway', () => {
   test('answers to its own name only', async () => {
     const stranger = await environment.get('/health', { headers: { host: 'evil.example.org' } });
     expect(stranger).toMatchObject({ status: 421, body: '{"detail":"This is stack.example.org."}' });
+  });
+
+  test('takes a new certificate into use while requests run, and refuses one that is no good', async () => {
+    const [gateway = ''] = await environment.containers('gateway');
+    const { cert, key } = selfSignedCertificate({ hosts: ['stack.example.org'], days: 7 });
+    let [sent, failed] = [0, 0];
+    let renewed = false;
+    const traffic = (async () => {
+      while (!renewed) {
+        sent += 1;
+        const { status } = await environment.get('/').catch(() => ({ status: 0 }));
+        if (status !== 200) failed += 1;
+      }
+    })();
+
+    await expect(
+      environment.dockerWithInput('no certificate', 'exec', '-i', gateway, 'certificate.sh'),
+    ).rejects.toThrow('the old one stays');
+    await environment.dockerWithInput(cert + key, 'exec', '-i', gateway, 'certificate.sh');
+    const { fingerprint256 } = new X509Certificate(cert);
+    await environment.until('the new certificate', 'gateway', async () => {
+      const socket = connectTls({ host: '127.0.0.1', port: 21_443, rejectUnauthorized: false });
+      await once(socket, 'secureConnect');
+      const served = socket.getPeerCertificate().fingerprint256;
+      socket.destroy();
+      return served === fingerprint256 || undefined;
+    });
+    renewed = true;
+    await traffic;
+    expect({ failed, some: sent > 20 }).toEqual({ failed: 0, some: true });
   });
 
   test('goes on after a restart with the traffic that it had', async () => {
