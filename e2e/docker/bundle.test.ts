@@ -167,6 +167,19 @@ describe('a bundle is made', () => {
     expect(await docker(maker.host, 'ps', '--all', '--quiet', '--filter', `ancestor=${APP}`)).toBe('');
   });
 
+  test('not on a disk that gets full, and nothing half is left', async () => {
+    mkdirSync(join(folder, 'small'));
+    const line = 'bundle create --to site --key release.key --sbom sbom.cdx.json --out small/bundle.tar';
+    const script = 'mount -t tmpfs -o size=20m tmpfs small; "$@"; echo "exit code $?"; ls -A small';
+    const command = [...maker.command(line), '--docker', maker.host];
+    const { stdout, stderr } = await maker.run(
+      ['unshare', '--mount', 'sh', '-c', script, 'sh', ...command],
+      folder,
+    );
+    expect(stdout).toMatch(/exit code 3\n$/);
+    expect(stderr).toContain('small/bundle.tar cannot be written: the disk is full');
+  });
+
   test('from the images that the environment names, and no layer is in it twice', async () => {
     const { exitCode, stderr } = await create();
     expect({ exitCode, stderr }).toEqual({

@@ -26,6 +26,8 @@ export interface Site {
   /** A program in a folder. */
   run(argv: readonly string[], folder: string, options?: Options): Promise<Ended>;
   calculaud(line: string, folder: string, options?: Options): Promise<Ended>;
+  /** The words that `calculaud` with this line consists of. */
+  command(line: string): readonly string[];
   /** The port of a registry that only this place reaches, and its end. */
   startRegistry(): Promise<{ readonly port: string; readonly stop: () => Promise<void> }>;
   stop(): Promise<void>;
@@ -41,11 +43,18 @@ export function siteOf(daemon: DockerDaemon): Site {
   const { host, enter } = daemon;
   const run: Site['run'] = async (argv, folder, options = {}) =>
     runIn([...enter, ...argv], folder, host, options);
+  const command = (line: string): string[] => [
+    process.execPath,
+    '--import',
+    loader,
+    main,
+    ...line.split(' '),
+  ];
   return {
     host,
     run,
-    calculaud: async (line, folder, options) =>
-      run([process.execPath, '--import', loader, main, ...line.split(' ')], folder, options),
+    command,
+    calculaud: async (line, folder, options) => run(command(line), folder, options),
     startRegistry: async () => {
       const argv = [...enter, process.execPath, '--import', loader, registry];
       const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
