@@ -25,6 +25,8 @@ const FAIL_AT_ONCE: ReadonlySet<ServiceName> = new Set([
   SERVICES.apiGreen,
   SERVICES.worker,
 ]);
+/** For so long containers that are stopping may still hold what a new one needs. */
+const HOMELESS_MS = 30_000;
 const PAUSE_MS = 250;
 
 /**
@@ -64,7 +66,7 @@ export async function settle(
         waitedFor: `${one.replicas} healthy of ${one.service}`,
         came: state.failure ?? `${state.words} after ${Math.round(patience / 1000)} s`,
         instance: task?.ID,
-        lastLines: task ? await cluster.lastWords(task.ID) : [],
+        lastLines: task && !state.wordless ? await cluster.lastWords(task.ID) : [],
       });
     }
     const words = [...open].map(({ service }) => service).join(', ');
@@ -79,6 +81,8 @@ interface State {
   readonly words: string;
   readonly failure?: string;
   readonly task?: Task;
+  /** The task never ran, so it has said nothing. */
+  readonly wordless?: boolean;
 }
 
 function judge(wanted: Wanted, live: Service | undefined, tasks: readonly Task[], since: Date): State {
@@ -103,6 +107,21 @@ function judge(wanted: Wanted, live: Service | undefined, tasks: readonly Task[]
       words,
       task: last,
       failure: `a container ended: ${last.Status.Err ?? last.Status.Message ?? last.Status.State}`,
+    };
+  }
+  const homeless = meant.find(
+    ({ Status: { State, Err = '' }, CreatedAt }) =>
+      State === 'pending' &&
+      Err.startsWith('no suitable node') &&
+      Date.now() - new Date(CreatedAt).getTime() > HOMELESS_MS,
+  );
+  if (homeless && FAIL_AT_ONCE.has(wanted.service)) {
+    return {
+      settled: false,
+      words,
+      task: homeless,
+      wordless: true,
+      failure: `no host takes it: ${homeless.Status.Err}`,
     };
   }
   const turnedBack = /^rollback|^paused$/.test(update?.State ?? '');
