@@ -83,6 +83,8 @@ export class GatewayControl {
 
   /** All requests that come from now on. Answers how long HAProxy took to do it. */
   async switchTo(colour: Colour): Promise<{ readonly ms: number }> {
+    // Begins the conversation, if there is none: starting a program is no part of the switch.
+    await this.#session.ask('show version');
     return this.#direct({ active: colour, next: null, canary: 0 }, ['active', 'canary', 'next']);
   }
 

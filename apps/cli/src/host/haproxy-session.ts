@@ -61,7 +61,8 @@ export class HaproxySession {
     const conversation = new Conversation(this.#start());
     this.#conversation = conversation;
     try {
-      await conversation.ask('prompt', this.#timeoutMs);
+      // Before it can answer, a program has to be started in the container.
+      await conversation.ask('prompt', 4 * this.#timeoutMs);
       return await conversation.ask(command, this.#timeoutMs);
     } catch (error) {
       await this.#hangUp();
