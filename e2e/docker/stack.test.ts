@@ -64,12 +64,34 @@ test('from nothing to healthy: init, render, docker stack deploy', async () => {
 test('people can work: sign in, purposes, purchases, files in S3, through pooler and gateway', async () => {
   const [api = ''] = await environment.containers('api-blue');
   const token = await environment.docker(
-    ...['exec', api, 'entrypoint', 'calculaud', 'token', 'create', '--role', 'admin', '--name', 'stack-test'],
+    'exec',
+    api,
+    'entrypoint',
+    'calculaud',
+    'token',
+    'create',
+    '--role',
+    'admin',
+    '--name',
+    'stack-test',
   );
   const journey = await environment.docker(
-    ...['run', '--rm', '--network', `${environment.stack}_front`, '--env', `CALCULAUD_API_TOKEN=${token}`],
-    ...[images.app, 'calculaud', 'journey', '--json', '--rounds', '3'],
-    ...['--url', 'http://stack.example.org', '--connect', 'gateway:8083'],
+    'run',
+    '--rm',
+    '--network',
+    `${environment.stack}_front`,
+    '--env',
+    `CALCULAUD_API_TOKEN=${token}`,
+    images.app,
+    'calculaud',
+    'journey',
+    '--json',
+    '--rounds',
+    '3',
+    '--url',
+    'http://stack.example.org',
+    '--connect',
+    'gateway:8083',
   );
   const rounds = journey.split('\n').map((line): unknown => JSON.parse(line));
   expect(
@@ -90,14 +112,12 @@ test('the database goes and comes back: health tells the truth, nothing is resta
     async () => (await readiness()).status === 503 || undefined,
   );
   expect((await readiness()).body).toContain('postgresql');
-  const refused = await environment.until('a refusal by the gateway', 'gateway', async () => {
-    const answer = await environment.get('/api/v1/purposes');
-    return answer.status === 503 ? answer : undefined;
+  // Nobody else is there, so it is asked all the same, and says by itself what is wrong.
+  const answer = await environment.until('the truth for everybody', 'gateway', async () => {
+    const { status, body } = await environment.get('/health');
+    return status === 503 ? body : undefined;
   });
-  expect(refused).toMatchObject({
-    headers: { 'retry-after': '5', 'content-type': 'application/json' },
-    body: '{"detail":"The system is not available at the moment. Try again in a moment."}',
-  });
+  expect(JSON.parse(answer)).toMatchObject({ status: 'unhealthy', database: 'fail' });
   // Longer than liveness would have needed to give up: an outage of the database must restart nobody.
   const outage = performance.now() + 15_000;
   await environment.until(
@@ -120,7 +140,16 @@ test('every container keeps the rules of the CIS Docker Benchmark, or has a reas
 
 test('a container without a wall is found by the same rules', async () => {
   const id = await environment.docker(
-    ...['run', '--detach', '--user', '0', '--pid', 'host', '--entrypoint', 'sleep', images.app, '60'],
+    'run',
+    '--detach',
+    '--user',
+    '0',
+    '--pid',
+    'host',
+    '--entrypoint',
+    'sleep',
+    images.app,
+    '60',
   );
   try {
     const found = findings([await factsOf('careless', id)]).map((finding) => finding.split(' ')[0]);
@@ -182,16 +211,14 @@ test('a job runs as the owner of the database, once, and its output can be read'
 describe('the gateway', () => {
   test('leads to https, speaks HTTP/2, and adds what browsers need', async () => {
     const redirect = await environment.docker(
-      ...[
-        'run',
-        '--rm',
-        '--network',
-        `${environment.stack}_front`,
-        '--entrypoint',
-        'node',
-        images.app,
-        '--eval',
-      ],
+      'run',
+      '--rm',
+      '--network',
+      `${environment.stack}_front`,
+      '--entrypoint',
+      'node',
+      images.app,
+      '--eval',
       `fetch('http://gateway:8080/a?b=c', { redirect: 'manual' }).then((r) => console.log(r.status, r.headers.get('location')))`,
     );
     expect(redirect).toBe('308 https://stack.example.org:21443/a?b=c');
@@ -224,9 +251,9 @@ describe('the gateway', () => {
     const [gateway = ''] = await environment.containers('gateway');
     const { cert, key } = selfSignedCertificate({ hosts: ['stack.example.org'], days: 7 });
     let [sent, failed] = [0, 0];
-    let renewed = false;
+    const renewal = { done: false };
     const traffic = (async () => {
-      while (!renewed) {
+      while (!renewal.done) {
         sent += 1;
         const { status } = await environment.get('/').catch(() => ({ status: 0 }));
         if (status !== 200) failed += 1;
@@ -245,9 +272,23 @@ describe('the gateway', () => {
       socket.destroy();
       return served === fingerprint256 || undefined;
     });
-    renewed = true;
+    renewal.done = true;
     await traffic;
     expect({ failed, some: sent > 20 }).toEqual({ failed: 0, some: true });
+  });
+
+  test('says so when there is no server at all', async () => {
+    await environment.docker('service', 'scale', '--detach', `${environment.stack}_api-blue=0`);
+    const refused = await environment.until('a refusal', 'gateway', async () => {
+      const answer = await environment.get('/health');
+      return answer.status === 503 ? answer : undefined;
+    });
+    expect(refused).toMatchObject({
+      headers: { 'retry-after': '5', 'content-type': 'application/json' },
+      body: '{"detail":"The system is not available at the moment. Try again in a moment."}',
+    });
+    await environment.docker('service', 'scale', '--detach', `${environment.stack}_api-blue=1`);
+    await environment.until('answers again', 'api-blue', answering);
   });
 
   test('goes on after a restart with the traffic that it had', async () => {
@@ -267,5 +308,22 @@ describe('the gateway', () => {
     expect(await environment.docker('exec', next, 'cat', '/var/lib/haproxy/traffic.map')).toContain(
       'active blue',
     );
+  });
+
+  test('limits each client, and believes no address that a client claims', async () => {
+    environment.configure({
+      gateway: { image: images.gateway, http: 21_444, https: 21_443, requests_per_second: 2 },
+    });
+    await environment.deploy();
+    const limited = await environment.until('a refusal', 'gateway', async () => {
+      const answer = await environment.get('/health', { headers: { 'x-forwarded-for': '192.0.2.1' } });
+      return answer.status === 429 ? answer : undefined;
+    });
+    expect(limited).toMatchObject({
+      headers: { 'retry-after': '10' },
+      body: expect.stringContaining('Too many'),
+    });
+    const [api = ''] = await environment.containers('api-blue');
+    expect(await environment.docker('logs', api)).not.toContain('192.0.2.1');
   });
 });

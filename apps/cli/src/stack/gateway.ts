@@ -1,5 +1,5 @@
 import type { EnvironmentConfig } from '../environment/schema.ts';
-import { API_PORT, apiService, backendName, GATEWAY, MANAGEMENT_PORT } from './names.ts';
+import { API_PORT, apiService, backendName, fullServiceName, GATEWAY, MANAGEMENT_PORT } from './names.ts';
 import { COLOURS, type Colour } from './release-state.ts';
 
 /**
@@ -15,7 +15,7 @@ export function gatewayConfig(config: EnvironmentConfig): string {
     publicFrontend(config),
     trafficFrontend(config),
     ...COLOURS.map((colour) => colourFrontend(config, colour)),
-    ...COLOURS.map(colourBackend),
+    ...COLOURS.map((colour) => colourBackend(config, colour)),
     CLIENTS,
     METRICS,
   ];
@@ -185,7 +185,7 @@ function answers(encrypted: boolean): string {
   ]);
 }
 
-/** The traffic map says who answers. While it names nobody, the colour does that has ready servers. */
+/** The traffic map says who answers. While it names nobody, the colour does that has servers, blue first. */
 const SWITCH = lines([
   `http-request set-var(txn.colour) str(active),map_str(${MAP},none)`,
   `http-request set-var(txn.next) str(next),map_str(${MAP},none)`,
@@ -199,7 +199,8 @@ const SWITCH = lines([
 /** How the servers begin that are used while none of the checked ones is ready. */
 export const UNCHECKED = 'any-';
 
-function colourBackend(colour: Colour): string {
+function colourBackend(config: EnvironmentConfig, colour: Colour): string {
+  const service = apiService(colour);
   return `
 backend ${backendName(colour)}
     balance roundrobin
@@ -208,11 +209,12 @@ backend ${backendName(colour)}
     # One failed connection is enough to be left out until the next check.
     default-server check port ${MANAGEMENT_PORT} inter 500ms fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down
     default-server resolvers docker init-addr last,none
-    server-template api- 1-${SERVER_SLOTS} tasks.${apiService(colour)}:${API_PORT}
+    server-template api- 1-${SERVER_SLOTS} tasks.${service}:${API_PORT}
     # While all of them say that they are not ready (the database is away, the machine is starved), they are asked all the
-    # same: what an instance answers by itself is better than a 503 of ours, and often it does answer.
+    # same: what an instance answers by itself is better than a 503 of ours, and often it does answer. Under another name
+    # of the service, since servers of one name never share an address.
     option allbackups
-    server-template ${UNCHECKED} 1-${SERVER_SLOTS} tasks.${apiService(colour)}:${API_PORT} backup no-check`;
+    server-template ${UNCHECKED} 1-${SERVER_SLOTS} tasks.${fullServiceName(config, service)}:${API_PORT} backup no-check`;
 }
 
 const CLIENTS = `
