@@ -137,21 +137,10 @@ async function startTraffic(action: Action, work: Work): Promise<void> {
   work.traffic = await TrafficProbe.start(work.cluster, running.image, await work.token.of(active));
 }
 
+const DISTURBING: ReadonlySet<Action['kind']> = new Set(['release', 'reload', 'switch', 'canary', 'watch']);
+
 function mayDisturb(action: Action): boolean {
-  switch (action.kind) {
-    case 'switch':
-      return action.urgent !== true;
-    case 'release':
-    case 'reload':
-    case 'canary':
-    case 'watch':
-      return true;
-    case 'migrate':
-    case 'smoke':
-    case 'gate':
-    case 'clear-canary':
-      return false;
-  }
+  return DISTURBING.has(action.kind) && !(action.kind === 'switch' && action.urgent === true);
 }
 
 async function endTraffic(work: Work, terminal: Terminal): Promise<Record<string, Json>> {

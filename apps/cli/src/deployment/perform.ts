@@ -12,7 +12,7 @@ import { DeploymentFailure } from './failure.ts';
 import type { Json } from './json.ts';
 import type { Journeys, ProbeToken, TrafficProbe } from './observers.ts';
 import { settle } from './settle.ts';
-import { watch } from './watch.ts';
+import { type Watch, watch } from './watch.ts';
 
 /** What the steps of one deployment share while it is carried out. */
 export interface Work {
@@ -27,94 +27,94 @@ export interface Work {
 
 const MIGRATION_MS = 3_600_000;
 const READY_MS = 40_000;
-/** The gates before the switch: enough pairs and journeys for a verdict come in 15 to 20 s. */
-const GATE_LEAST_MS = 0;
-const GATE_MOST_MS = 55_000;
+/** The gates before the switch: what they need for a verdict came after 20 to 40 s. */
+const BEFORE_USERS = { traffic: false, leastMs: 0, mostMs: 55_000 } as const;
 
 /** Does what a step says; every one of them may be done again from its start. Resolves with what the journal keeps of it. */
 export async function perform(action: Action, work: Work, signal: AbortSignal): Promise<Json> {
-  const { cluster, say } = work;
+  const { cluster } = work;
+  let detail: Json = null;
   switch (action.kind) {
-    case 'release': {
-      const since = new Date();
-      const document = labelled(renderStack(cluster.config, action.state));
-      await cluster.deploy(document, signal);
-      await settle(cluster, document, { signal, say, since });
-      return null;
-    }
+    case 'release':
+      await deployState(action.state, work, signal);
+      break;
     case 'migrate':
-      return migrate(work, action, signal);
+      detail = await migrate(work, action, signal);
+      break;
     case 'reload': {
       const { content } = currentGatewayConfig(cluster.config);
       await withGateway(cluster, signal, async (gateway) => gateway.reload(content));
-      return null;
+      break;
     }
-    case 'smoke': {
+    case 'smoke':
       await withGateway(cluster, signal, async (gateway) =>
         ready(cluster, gateway, action.colour, replicasOf(work, action.colour), signal),
       );
-      const token = await work.token.of(action.colour);
-      return smoke(cluster, { ...action, token });
-    }
-    case 'gate': {
-      const token = await work.token.of(action.old);
-      return withGateway(cluster, signal, async (gateway) => {
-        const { reasons } = await watch(
-          cluster,
-          gateway,
-          {
-            ...action,
-            token,
-            journeys: work.journeys,
-            wanted: replicasOf(work, action.new),
-            traffic: false,
-            leastMs: GATE_LEAST_MS,
-            mostMs: GATE_MOST_MS,
-          },
-          signal,
-        );
-        return { passed: reasons.map(({ check, words }) => `${check}: ${words}`) };
-      });
-    }
+      await smoke(cluster, { ...action, token: await work.token.of(action.colour) });
+      break;
+    case 'gate':
+      detail = await judged(
+        work,
+        { ...action, token: await work.token.of(action.old) },
+        BEFORE_USERS,
+        signal,
+      );
+      break;
     case 'switch':
-      work.traffic?.mark('switch');
-      return withGateway(cluster, signal, async (gateway) => {
-        await ready(cluster, gateway, action.to, 1, signal);
-        signal.throwIfAborted();
-        const { ms } = await gateway.switchTo(action.to);
-        return { switch_ms: Math.round(ms * 10) / 10 };
-      });
+      detail = await switchTraffic(action.to, work, signal);
+      break;
     case 'clear-canary':
-      return withGateway(cluster, signal, async (gateway) => {
-        await gateway.clear();
-        return null;
-      });
+      await withGateway(cluster, signal, async (gateway) => gateway.clear());
+      break;
     case 'canary':
-    case 'watch': {
-      const token = await work.token.of(action.new);
-      return withGateway(cluster, signal, async (gateway) => {
-        if (action.kind === 'canary') {
-          work.traffic?.mark(`canary ${action.percent} %`);
-          await gateway.setCanary(action.percent, action.new);
-        }
-        const { reasons } = await watch(
-          cluster,
-          gateway,
-          {
-            ...action,
-            token,
-            journeys: work.journeys,
-            wanted: replicasOf(work, action.new),
-            traffic: true,
-            leastMs: action.ms,
-            mostMs: action.ms * 2 + 30_000,
-          },
-          signal,
-        );
-        return { passed: reasons.map(({ check, words }) => `${check}: ${words}`) };
-      });
-    }
+    case 'watch':
+      if (action.kind === 'canary') await sendShare(action.percent, action.new, work, signal);
+      detail = await judged(
+        work,
+        { ...action, token: await work.token.of(action.new) },
+        { traffic: true, leastMs: action.ms, mostMs: action.ms * 2 + 30_000 },
+        signal,
+      );
+      break;
   }
+  return detail;
+}
+
+async function deployState(state: ReleaseState, { cluster, say }: Work, signal: AbortSignal): Promise<void> {
+  const since = new Date();
+  const document = labelled(renderStack(cluster.config, state));
+  await cluster.deploy(document, signal);
+  await settle(cluster, document, { signal, say, since });
+}
+
+async function switchTraffic(to: Colour, work: Work, signal: AbortSignal): Promise<Json> {
+  work.traffic?.mark('switch');
+  return withGateway(work.cluster, signal, async (gateway) => {
+    await ready(work.cluster, gateway, to, 1, signal);
+    signal.throwIfAborted();
+    const { ms } = await gateway.switchTo(to);
+    return { switch_ms: Math.round(ms * 10) / 10 };
+  });
+}
+
+async function sendShare(percent: number, to: Colour, work: Work, signal: AbortSignal): Promise<void> {
+  work.traffic?.mark(`canary ${percent} %`);
+  await withGateway(work.cluster, signal, async (gateway) => gateway.setCanary(percent, to));
+}
+
+/** Holds until the gates pass; what they said. */
+async function judged(
+  work: Work,
+  sides: Pick<Watch, 'old' | 'new' | 'tools' | 'token'>,
+  how: Pick<Watch, 'traffic' | 'leastMs' | 'mostMs'>,
+  signal: AbortSignal,
+): Promise<Json> {
+  const { cluster, journeys } = work;
+  return withGateway(cluster, signal, async (gateway) => {
+    const given: Watch = { ...sides, ...how, journeys, wanted: replicasOf(work, sides.new) };
+    const { reasons } = await watch(cluster, gateway, given, signal);
+    return { passed: reasons.map(({ check, words }) => `${check}: ${words}`) };
+  });
 }
 
 function replicasOf({ release }: Work, colour: Colour): number {

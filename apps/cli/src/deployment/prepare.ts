@@ -1,6 +1,8 @@
-import type { Strategy } from '../environment/schema.ts';
+import { offlineName } from '../environment/offline.ts';
+import type { EnvironmentConfig, Strategy } from '../environment/schema.ts';
 import type { Cluster } from '../host/cluster.ts';
 import { DockerCommandError } from '../host/docker-command.ts';
+import { initialState, renderStack } from '../stack/render.ts';
 import { CliError } from '../ui/cli-error.ts';
 import { EXIT } from '../ui/exit-codes.ts';
 import type { Terminal } from '../ui/terminal.ts';
@@ -24,9 +26,9 @@ export async function prepare(
   { terminal, signal }: { readonly terminal: Terminal; readonly signal: AbortSignal },
 ): Promise<Plan | undefined> {
   const { config } = cluster;
-  const image = chosen ?? config.image;
+  const image = chosen === undefined ? config.image : imageIn(config, chosen);
   const release = releaseOf(record);
-  await fetchImage(cluster, image, terminal, signal);
+  for (const needed of imagesOf(config, image)) await fetchImage(cluster, needed, terminal, signal);
   const observed = await observe(cluster, release, signal);
   const running = release[release.active];
   const outlook =
@@ -44,6 +46,22 @@ export async function prepare(
     observed,
     outlook,
   );
+}
+
+/** A site without a network knows images by the names that its bundle gave them. */
+function imageIn(config: EnvironmentConfig, image: string): string {
+  return config.offline === undefined ? image : offlineName(image);
+}
+
+/** Everything that the stack runs; a missing one would show when it is too late. */
+function imagesOf(config: EnvironmentConfig, image: string): ReadonlySet<string> {
+  const { file } = renderStack(config, {
+    ...initialState(config),
+    blue: { image, replicas: 1 },
+    worker: { image },
+    migration: null,
+  });
+  return new Set([image, ...Object.values(file.services).map((service) => service.image)]);
 }
 
 /** Every host has the image before anything begins: nothing is fetched in the middle of a deployment. */

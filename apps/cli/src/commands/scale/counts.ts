@@ -13,7 +13,7 @@ export function parseCounts(words: readonly string[]): Counts {
     const [, service = '', count = ''] = /^([^=]*)=(.*)$/.exec(word) ?? [];
     if (service !== 'api' && service !== 'worker') {
       throw refusal(
-        /^api-/.test(service)
+        service.startsWith('api-')
           ? `The colours are not scaled one by one: say api=${count}, which is the one that answers`
           : ONLY_ONE.includes(service)
             ? `There can only be one ${service}`
