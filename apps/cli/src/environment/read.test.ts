@@ -65,6 +65,13 @@ test('an empty file lacks everything that has no default', () => {
   ]);
 });
 
+test('proxies are addresses and networks', () => {
+  const wrong = (...trusted_proxies: string[]): number =>
+    readEnvironment(environmentText({ gateway: { trusted_proxies } })).problems.length;
+  expect(wrong('10.0.0.0/8', '192.0.2.7', '2001:db8::/32', '::1')).toBe(0);
+  expect(wrong('10.0.0.0/33', '10.0.0', 'loopback', '10.0.0.1,10.0.0.2', '')).toBe(5);
+});
+
 test('durations are milliseconds, and what is left out is at its default', () => {
   const config = environment({ strategy: { soak: '2h' } });
   expect(config.strategy).toMatchObject({ default: 'blue-green', soak: 7_200_000, watch: 30_000 });

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { proxies } from '@calculaud/config/readers';
 import { z } from 'zod';
 
 /** Values of `calculaud.yml`. The message of each is what was expected; the loader adds the path and what it found. */
@@ -43,12 +43,9 @@ const WEB_URL = 'a URL that starts with https:// or http://';
 export const webUrl = z.url({ protocol: /^https?$/, error: WEB_URL });
 
 const NETWORK = 'an address or a network such as 10.0.0.0/8';
-export const network = z.string(NETWORK).refine((text) => {
-  const [address = '', bits, ...more] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || more.length > 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
-}, NETWORK);
+export const network = z
+  .string(NETWORK)
+  .refine((text) => /^[\da-f.:/]+$/i.test(text) && proxies.safeParse(text).success, NETWORK);
 
 const DURATION = 'a duration such as 30s, 5m, 2h or 7d';
 const MILLISECONDS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
