@@ -10,9 +10,12 @@ export function judgeErrors(pairs: readonly Pair[], limits: GateLimits): Reason 
   const figures = { requests: fresh.of, failed_new: fresh.failed, failed_old: old.failed };
   const reason = (verdict: Verdict, words: string): Reason => ({ check: 'errors', verdict, words, figures });
 
-  for (const [kind, ofKind] of grouped(pairs, (pair) => pair.kind)) {
+  const kinds = grouped(pairs, (pair) => pair.kind);
+  // Every kind is one more chance to be unlucky.
+  const careful = { ...limits, errorChanceAgainstOld: limits.errorChanceAgainstOld / kinds.size };
+  for (const [kind, ofKind] of kinds) {
     const [oldKind, newKind] = [failuresOf(ofKind, 'old'), failuresOf(ofKind, 'new')];
-    if (failsMore(newKind, oldKind, limits)) {
+    if (failsMore(newKind, oldKind, careful)) {
       return reason(
         'fail',
         `${newKind.failed} of ${newKind.of} requests of the kind ${kind} failed on the new version ` +
