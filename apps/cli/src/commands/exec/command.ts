@@ -18,7 +18,7 @@ export const execCommand: CommandDescription = {
     ],
     ['calculaud exec worker -- bash', 'a shell'],
     ['echo "select now()" | calculaud exec database -- psql -U calculaud', 'with something to read'],
-    ['calculaud --json exec api-blue.2 -- env', 'each line as an event'],
+    ['calculaud exec --to staging api-blue.2 -- env', 'in another environment'],
   ],
   load: () => import('./exec.ts'),
 };
