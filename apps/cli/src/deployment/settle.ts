@@ -85,7 +85,8 @@ interface State {
   readonly wordless?: boolean;
 }
 
-function judge(wanted: Wanted, live: Service | undefined, tasks: readonly Task[], since: Date): State {
+/** What the tasks of a service say of it. */
+export function judge(wanted: Wanted, live: Service | undefined, tasks: readonly Task[], since: Date): State {
   if (!live) return { settled: false, words: 'no such service' };
   const update = live.UpdateStatus;
   const ofSpec = (task: Task) => task.Spec.ContainerSpec?.Labels[SPEC_LABEL] === wanted.spec;
