@@ -28,7 +28,7 @@ export interface Watch {
 }
 
 /** How long the containers of a colour may take until the gateway finds them ready. */
-const READY_MS = 30_000;
+const READY_MS = 20_000;
 const LOOK_MS = 250;
 
 /**
