@@ -34,6 +34,7 @@ export async function carryOut(lease: Lease, cluster: Cluster, terminal: Termina
     say: (text) => terminal.say(`  ${text}`),
     release: () => releaseOf(lease.record()),
     traffic: undefined,
+    goingBack: false,
   };
   const figures: Record<string, Json> = {};
   try {
@@ -99,6 +100,7 @@ async function apply(
 async function undo(lease: Lease, plan: Plan, work: Work, terminal: Terminal): Promise<void> {
   terminal.say('Going back to what was before …');
   work.traffic?.mark('undo');
+  work.goingBack = true;
   for (;;) {
     const step = nextToUndo(journalOf(lease), plan);
     if (!step) return;

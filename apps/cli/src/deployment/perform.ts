@@ -23,6 +23,8 @@ export interface Work {
   /** The state that ran when this step began. */
   readonly release: () => ReleaseState;
   traffic: TrafficProbe | undefined;
+  /** What was done is being undone: what fails meanwhile is what is left. */
+  goingBack: boolean;
 }
 
 const MIGRATION_MS = 3_600_000;
@@ -80,11 +82,15 @@ export async function perform(action: Action, work: Work, signal: AbortSignal): 
   return detail;
 }
 
-async function deployState(state: ReleaseState, { cluster, say }: Work, signal: AbortSignal): Promise<void> {
+async function deployState(
+  state: ReleaseState,
+  { cluster, say, goingBack }: Work,
+  signal: AbortSignal,
+): Promise<void> {
   const since = new Date();
   const document = labelled(renderStack(cluster.config, state));
   await cluster.deploy(document, signal);
-  await settle(cluster, document, { signal, say, since });
+  await settle(cluster, document, { signal, say, since, patient: goingBack });
 }
 
 async function switchTraffic(to: Colour, work: Work, signal: AbortSignal): Promise<Json> {

@@ -29,6 +29,15 @@ const FAIL_AT_ONCE: ReadonlySet<ServiceName> = new Set([
 const HOMELESS_MS = 30_000;
 const PAUSE_MS = 250;
 
+interface Settling {
+  readonly signal: AbortSignal;
+  readonly say: (text: string) => void;
+  /** What ended before says nothing. */
+  readonly since: Date;
+  /** Nothing is given up before its time: what ends by itself may be what is just being taken away. */
+  readonly patient?: boolean;
+}
+
 /**
  * Waits until every service runs as many containers as it should, all of them of the description of the document and
  * healthy, and none of another one. Told by the tasks themselves: `stack deploy` returns at once, and an update that was
@@ -37,7 +46,7 @@ const PAUSE_MS = 250;
 export async function settle(
   cluster: Cluster,
   document: StackDocument,
-  { signal, say, since }: { signal: AbortSignal; say: (text: string) => void; since: Date },
+  { signal, say, since, patient = false }: Settling,
 ): Promise<void> {
   const wanted = Object.entries(document.file.services).flatMap(([name, service]): Wanted[] =>
     isService(name) && service.deploy.mode === undefined
@@ -60,7 +69,8 @@ export async function settle(
       }
       const patience = Math.round(PATIENCE_OF[one.service] ?? PATIENCE_MS) * Math.max(1, one.replicas);
       const late = performance.now() - begin > patience;
-      if (state.failure === undefined && !late) continue;
+      const failed = state.failure !== undefined && !patient;
+      if (!failed && !late) continue;
       const task = state.task ?? tasks.toSorted((a, b) => b.UpdatedAt.localeCompare(a.UpdatedAt))[0];
       throw new DeploymentFailure({
         waitedFor: `${one.replicas} healthy of ${one.service}`,
