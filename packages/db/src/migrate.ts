@@ -149,6 +149,8 @@ function refuseChangedFiles(migrations: readonly Migration[], ledger: readonly A
   }
 }
 
+const GUARD_HEARS_MS = 500;
+
 async function applyPatiently(
   client: pg.Client,
   migration: Migration,
@@ -165,6 +167,8 @@ async function applyPatiently(
       options.log(`Applied ${migration.file} in ${duration} ms.`);
       return;
     } catch (error) {
+      // The cancelled statement may end before the guard has heard that its own question was answered.
+      if (isCancelled(error) && !options.guard.intervened()) await pause(GUARD_HEARS_MS);
       const cutOff = isCancelled(error) && options.guard.intervened();
       if (!isLockTrouble(error) && !cutOff) throw migrationFailure(migration, error);
       if (attempt === attempts) {
