@@ -107,8 +107,11 @@ describe('a deployed environment', () => {
     const { exitCode, verdict, findings, services } = await look();
     expect({ exitCode, verdict, findings }).toEqual({ exitCode: 0, verdict: 'healthy', findings: [] });
     const revision = await environment.docker(
-      ...['image', 'inspect', images.app],
-      ...['--format', '{{index .Config.Labels "org.opencontainers.image.revision"}}'],
+      'image',
+      'inspect',
+      images.app,
+      '--format',
+      '{{index .Config.Labels "org.opencontainers.image.revision"}}',
     );
     const [api] = services.find(({ service }) => service === 'api-blue')?.instances ?? [];
     expect(api).toEqual({
@@ -163,7 +166,7 @@ describe('a deployed environment', () => {
 
   test('a host that cannot be reached is told, and everything else is shown all the same', async () => {
     const before = readFileSync(environment.file, 'utf8');
-    const [known] = parse(before).hosts;
+    const [known] = written().hosts;
     environment.configure({
       hosts: [
         { ...known, roles: ['app', 'gateway', 'database'] },
@@ -376,7 +379,7 @@ describe('scale', () => {
 
   test('--save writes the number to the file, which then is what runs', async () => {
     expectExit(await run('scale api=2 worker=1 --yes --save'), 0);
-    expect(parse(readFileSync(environment.file, 'utf8')).replicas).toEqual({ api: 2, worker: 1 });
+    expect(written().replicas).toEqual({ api: 2, worker: 1 });
     expect((await look()).notes.filter((note) => note.includes('scaled'))).toEqual([]);
     expectExit(await run('plan'), 0);
   });
@@ -385,8 +388,16 @@ describe('scale', () => {
 describe('exec', () => {
   test('hands input, output and the exit code through', async () => {
     const child = startCommand([
-      ...['exec', '--file', environment.file, 'database', '--'],
-      ...['psql', '--username', 'calculaud', '--dbname', 'postgres', '--tuples-only', '--no-align'],
+      'exec',
+      '--file',
+      environment.file,
+      'database',
+      '--',
+      'psql',
+      '--username=calculaud',
+      '--dbname=postgres',
+      '--tuples-only',
+      '--no-align',
     ]);
     child.stdin?.end('select 6 * 7;\n');
     await heard(child, /^42$/m);
@@ -430,6 +441,11 @@ describe('exec', () => {
     expect(outcome.stderr).toMatch(why);
   });
 });
+
+function written() {
+  const file = z.looseObject({ hosts: z.array(z.looseObject({})), replicas: z.looseObject({}) });
+  return file.parse(parse(readFileSync(environment.file, 'utf8')));
+}
 
 async function withRegister(
   work: (register: ReturnType<typeof openRegister>) => Promise<unknown>,
@@ -479,8 +495,9 @@ async function heard(child: ChildProcess, pattern: RegExp): Promise<void> {
     }
     if (child.exitCode !== null)
       throw new Error(`It ended with ${child.exitCode} before ${pattern}: ${text}`);
-    const stream = child.stdout ?? expect.fail('it has an output');
-    await Promise.race([once(stream, 'data', { signal: deadline }), once(child, 'exit')]).catch(() => {
+    if (!child.stdout) throw new Error('It has no output');
+    const more = once(child.stdout, 'data', { signal: deadline });
+    await Promise.race([more, once(child, 'exit')]).catch(() => {
       throw new Error(`Waited for ${pattern}; came: ${text}`);
     });
   }
