@@ -467,7 +467,8 @@ function startCommand(line: readonly string[], { terminal = false } = {}): Child
         '--quiet',
         '--return',
         '--command',
-        command.map((word) => `'${word}'`).join(' '),
+        // Without exec a shell stands in between, which answers Ctrl-C with an exit code of its own.
+        `exec ${command.map((word) => `'${word}'`).join(' ')}`,
         '/dev/null',
       ]
     : command;

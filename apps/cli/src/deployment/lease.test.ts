@@ -143,6 +143,24 @@ describe('a lease', () => {
       await lease.update((record) => record);
     });
   });
+
+  test('is taken by a contender whose answers get lost, once and knowing it', async () => {
+    let left = 3;
+    engine.trouble = (request) => {
+      if (request.endsWith('/version') || left === 0) return undefined;
+      left -= 1;
+      return 'act and drop';
+    };
+    expect(await withLease(register, dana, async ({ token }) => token)).toBe(1);
+    expect(left).toBe(0);
+  });
+
+  test('is not waited for for ever where the store never answers', async () => {
+    const given = { ...eli, pace: { ...pace, giveUpAfter: 200 } };
+    engine.trouble = (request) => (request.endsWith('/version') ? undefined : 'drop');
+    const refusal = await lose(withLease(register, given, async () => 'never'));
+    expect(refusal).toMatchObject({ name: 'DockerError', status: undefined });
+  });
 });
 
 test('a contender is told by the caller to stop', async () => {

@@ -93,36 +93,48 @@ async function acquire(
   const until = performance.now() + waitSeconds * 1000;
   let silence: Silence | undefined;
   let told = false;
+  let answeredAt = performance.now();
+  let ours: Moment | undefined;
   for (;;) {
-    const snapshot = await register.read(signal);
-    const { lease } = snapshot.record;
-    silence = watched(silence, {
-      version: snapshot.version,
-      now: performance.now(),
-      longestGap: pace.takeOverAfter / 2,
-    });
-    if (!lease.holder || silence.lasting >= pace.takeOverAfter) {
-      const since = new Date().toISOString();
-      const holder = { id, who, command, since, renewed: since };
-      const startedAt = clock();
-      const { applied, now } = await register.swap(
-        snapshot,
-        { ...snapshot.record, lease: { token: lease.token + 1, holder } },
-        newMark(),
-        signal,
-      );
-      if (applied) {
-        if (lease.holder)
-          say(`Taken over from ${lease.holder.who} ("${lease.holder.command}"), who fell silent.`);
-        return { snapshot: now, confirmedAt: startedAt, token: lease.token + 1, holder };
+    try {
+      const snapshot = await register.read(signal);
+      answeredAt = performance.now();
+      const { lease } = snapshot.record;
+      if (ours && lease.holder?.id === id) {
+        return { snapshot, confirmedAt: ours, token: lease.token, holder: lease.holder };
       }
-      silence = undefined;
-    } else if (silence.broken && performance.now() >= until) {
-      throw new LeaseHeld(register.stack, lease.holder);
-    } else {
-      if (!told)
-        say(`${lease.holder.who} holds the lock since ${lease.holder.since}; looking whether it lives …`);
-      told = true;
+      silence = watched(silence, {
+        version: snapshot.version,
+        now: performance.now(),
+        longestGap: pace.takeOverAfter / 2,
+      });
+      if (!lease.holder || silence.lasting >= pace.takeOverAfter) {
+        const since = new Date().toISOString();
+        const holder = { id, who, command, since, renewed: since };
+        ours = clock();
+        const { applied, now } = await register.swap(
+          snapshot,
+          { ...snapshot.record, lease: { token: lease.token + 1, holder } },
+          newMark(),
+          signal,
+        );
+        if (applied) {
+          if (lease.holder)
+            say(`Taken over from ${lease.holder.who} ("${lease.holder.command}"), who fell silent.`);
+          return { snapshot: now, confirmedAt: ours, token: lease.token + 1, holder };
+        }
+        silence = undefined;
+      } else if (silence.broken && performance.now() >= until) {
+        throw new LeaseHeld(register.stack, lease.holder);
+      } else {
+        if (!told)
+          say(`${lease.holder.who} holds the lock since ${lease.holder.since}; looking whether it lives …`);
+        told = true;
+        await sleep(pace.pause, undefined, signal ? { signal } : {});
+      }
+    } catch (error) {
+      // Looking again harms nobody, and a write of our own whose answer was lost is known by its id.
+      if (!isUncertain(error) || performance.now() - answeredAt > pace.giveUpAfter) throw error;
       await sleep(pace.pause, undefined, signal ? { signal } : {});
     }
   }
