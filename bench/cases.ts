@@ -8,8 +8,8 @@ import type { Subjects } from './subjects.ts';
 
 export interface Case {
   readonly name: string;
-  /** A list is held to 50 ms, a broad search to the bare SQL only; analytics to 300 ms. */
-  readonly kind: 'list' | 'broad' | 'analytics' | 'record';
+  /** A list is held to 50 ms, a broad search and a page that nobody asked for lately to the bare SQL only; analytics to 300 ms. */
+  readonly kind: 'list' | 'broad' | 'unseen' | 'analytics' | 'record';
   /** The next request of this kind. */
   readonly request: () => Request;
 }
@@ -18,6 +18,8 @@ type Parameters = Readonly<Record<string, string>>;
 
 const PREFIX = '/api/v1';
 const documentedSorts = ['creation_time', 'last_modified', 'expected_delivery', 'days_since_last_completion'];
+/** More than the server keeps. */
+const UNSEEN_PAGES = Array.from({ length: 400 }, (_, n) => n + 2);
 const otherSorts = [
   'id',
   'description',
@@ -36,6 +38,11 @@ export function casesOf(subjects: Subjects, purposes: number): readonly Case[] {
   const dates = { start_date: start, end_date: end };
   return [
     list('list page', {}),
+    {
+      name: 'list page, another one each time',
+      kind: 'unseen',
+      request: each(UNSEEN_PAGES, (page) => get(listPurposes.path, { limit: '50', page: String(page) })),
+    },
     {
       name: 'summaries page',
       kind: 'list',

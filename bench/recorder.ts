@@ -34,30 +34,30 @@ export async function openRecorder(dataDirectory: string, connectionString: stri
     .select(['id', 'name'])
     .limit(1)
     .executeTakeFirstOrThrow();
-  const app = await buildApp({
-    config,
-    db,
-    storage: await openStorage(config.files.store),
-    // Who sends it is known: sign-in is remembered by the server and costs no statement for most requests.
-    authenticate: async () => ({ ...principal, permits: () => true }),
-  });
+  const storage = await openStorage(config.files.store);
   return {
     statementsOf: async ({ method, path, body }) => {
+      // Another one for each request: it keeps what it answered, and would ask for less the next time.
+      const app = await buildApp({
+        config,
+        db,
+        storage,
+        // Who sends it is known: sign-in is remembered by the server and costs no statement for most requests.
+        authenticate: async () => ({ ...principal, permits: () => true }),
+      });
       heard.length = 0;
       const answer = await app.inject({
         method,
         url: path,
         ...(body === undefined ? {} : { payload: body, headers: { 'content-type': 'application/json' } }),
       });
+      await app.close();
       if (answer.statusCode !== 200 && answer.statusCode !== 201) {
         throw new Error(`${method} ${path} answered ${answer.statusCode}: ${answer.body}`);
       }
       return Promise.all(heard);
     },
-    close: async () => {
-      await app.close();
-      await db.close();
-    },
+    close: async () => db.close(),
   };
 }
 

@@ -14,6 +14,12 @@ export function all(conditions: readonly RawBuilder<unknown>[]): RawBuilder<bool
   return conditions.length === 0 ? sql<boolean>`true` : sql<boolean>`${sql.join(conditions, sql` and `)}`;
 }
 
+/** The WITH list of the tables that a statement needs; of those that there are. */
+export function withTables(...tables: readonly (RawBuilder<unknown> | undefined)[]): RawBuilder<unknown> {
+  const needed = tables.filter((table) => table !== undefined);
+  return needed.length === 0 ? sql`` : sql`with ${sql.join(needed)}`;
+}
+
 /** Rows of finished JSON as one JSON array, as text. The subquery has a column `json` and its own order. */
 export function jsonArray(rows: RawBuilder<unknown>): RawBuilder<string> {
   return sql<string>`(select coalesce(json_agg(rows.json), '[]')::text from (${rows}) rows)`;
@@ -64,7 +70,7 @@ export function object(members: Members): RawBuilder<unknown> {
 }
 
 /** The place of a parameter of this name in the text. */
-type Slot<Parameters> = <Name extends keyof Parameters>(name: Name) => RawBuilder<Parameters[Name]>;
+export type Slot<Parameters> = <Name extends keyof Parameters>(name: Name) => RawBuilder<Parameters[Name]>;
 
 /** Runs a statement with the values of its parameters and gives its rows. */
 type Run<Parameters, Row> = (db: Executor, values: Parameters) => Promise<readonly Row[]>;

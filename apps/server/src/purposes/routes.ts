@@ -3,11 +3,13 @@ import type { Router } from '../platform/http.ts';
 import { idempotent } from '../platform/idempotency.ts';
 import type { Services } from '../platform/services.ts';
 import { exportPurposes } from './export.ts';
+import { KeptJson } from './kept-json.ts';
 import * as purposes from './service.ts';
 
 export function purposesRoutes(router: Router, services: Services): void {
+  const kept = new KeptJson();
   router.handle(contract.listPurposes, async ({ query }, context) => ({
-    json: await purposes.listPurposes(services, context, query),
+    json: await purposes.listPurposes(services, context, query, kept),
   }));
   router.handle(contract.summarizePurposes, async ({ query }, context) => ({
     json: await purposes.summarizePurposes(services, context, query),

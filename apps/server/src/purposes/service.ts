@@ -9,6 +9,7 @@ import { assertUnchanged } from '../platform/etag.ts';
 import { envelope, pageOf } from '../platform/paging.ts';
 import { notFound, Problem, unknownReference } from '../platform/problem.ts';
 import type { Services } from '../platform/services.ts';
+import type { KeptJson } from './kept-json.ts';
 import * as read from './queries/read.ts';
 import { listSummaries } from './queries/summaries.ts';
 import * as write from './queries/write.ts';
@@ -32,14 +33,35 @@ interface PurposeEdit extends write.PurposeValues {
 
 type ListQuery = PurposeFilters & { readonly page: number; readonly limit?: number | undefined };
 
+/** In one statement that finds the page, and one more that makes what of it is not kept. */
 export async function listPurposes(
   services: Services,
   context: RequestContext,
   query: ListQuery,
+  kept: KeptJson,
 ): Promise<Buffer> {
   const page = pageOf(query, services.config.paging);
-  const { items, total } = await read.listPurposes(services.db, query, page, viewOf(services, context));
-  return envelope(items, total, page);
+  const view = viewOf(services, context);
+  const { found, total } = await read.findPage(services.db, query, page, view.timeZone);
+  const json = new Map<number, Buffer>();
+  for (const purpose of found) {
+    const still = kept.get(purpose.id, purpose, view);
+    if (still) json.set(purpose.id, still);
+  }
+  const missing = found.flatMap(({ id }) => (json.has(id) ? [] : [id]));
+  if (missing.length > 0) {
+    const made = await read.makePurposes(services.db, { ids: missing, today: view.today, ...view.links });
+    for (const purpose of made) {
+      kept.set(purpose.id, purpose, view, purpose.json);
+      json.set(purpose.id, purpose.json);
+    }
+  }
+  // One that was deleted in between is no longer there.
+  return envelope(
+    found.flatMap(({ id }) => json.get(id) ?? []),
+    total,
+    page,
+  );
 }
 
 export async function summarizePurposes(

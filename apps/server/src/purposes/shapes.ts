@@ -2,21 +2,22 @@ import { type RawBuilder, sql } from 'kysely';
 import type { FileLinks } from '../files/shapes.ts';
 import { fileAttachmentJson } from '../files/shapes.ts';
 import { hierarchyJson } from '../hierarchies/shapes.ts';
-import type { Value } from '../platform/sql.ts';
+import { columns, type Members, type Value } from '../platform/sql.ts';
 import { purchaseRows } from '../purchases/shapes.ts';
 
 /**
- * The purposes of `rows` (a subquery or a table) in `order`, one row each: `json` (contract 2.2, everything nested, as
- * text) and `version`. The statement's WITH list needs `nestedCatalogue`.
+ * The purposes of `rows` (a subquery or a table), one row each, in no order: `id`, `version`, `json` (contract 2.2,
+ * everything nested, as text) and what else is wanted of row `o`. The statement's WITH list needs `nestedCatalogue`.
  */
 export function purposeRows(
   rows: RawBuilder<unknown>,
-  order: RawBuilder<unknown>,
   today: Value<string>,
   links: FileLinks,
+  more: Members = {},
 ): RawBuilder<unknown> {
   return sql`
-    select left(row_to_json(member)::text, -1) || ',"purchases":[' || coalesce(purchases.json, '') || ']}' as json, o.version
+    select ${columns({ id: sql`o.id`, version: sql`o.version`, ...more })},
+      left(row_to_json(member)::text, -1) || ',"purchases":[' || coalesce(purchases.json, '') || ']}' as json
     from ${rows} o
     left join supplier on supplier.id = o.supplier_id
     left join service_type on service_type.id = o.service_type_id
@@ -40,6 +41,5 @@ export function purposeRows(
           select c.id, c.service_id, c.quantity, s.name as service_name, t.name as service_type
           from purpose_content c join service s on s.id = c.service_id join service_type t on t.id = s.service_type_id
           where c.purpose_id = o.id order by c.id) content) as contents
-    ) member
-    ${order}`;
+    ) member`;
 }

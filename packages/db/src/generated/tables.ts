@@ -77,6 +77,11 @@ export interface BudgetSourceTable {
   updated_by: number | null;
 }
 
+export interface CatalogueVersionTable {
+  id: GeneratedAlways<BigInteger>;
+  change: BigInteger;
+}
+
 export interface CostTable {
   id: Generated<number>;
   purchase_id: number;
@@ -369,6 +374,7 @@ export interface Tables {
   api_token: ApiTokenTable;
   audit_entry: AuditEntryTable;
   budget_source: BudgetSourceTable;
+  catalogue_version: CatalogueVersionTable;
   cost: CostTable;
   currency: CurrencyTable;
   demonstration: DemonstrationTable;
@@ -404,6 +410,7 @@ export const TABLE_NAMES: readonly (keyof Tables)[] = [
   'api_token',
   'audit_entry',
   'budget_source',
+  'catalogue_version',
   'cost',
   'currency',
   'demonstration',

@@ -2,6 +2,7 @@ import type { CompiledQuery, RawBuilder } from 'kysely';
 import { sql } from 'kysely';
 import type { PurposeFilters } from '@calculaud/contract/purposes';
 import type { Executor } from '@calculaud/db/database';
+import { withTables } from '../../platform/sql.ts';
 import { alignedColumns, numberedTypes, stageTypeNames, v1Columns } from './export-purchases.ts';
 import { condition, orderBy, searchHits } from './filters.ts';
 
@@ -97,8 +98,7 @@ export function csvRows(
   const columns = currencies ? alignedColumns(today, currencies) : v1Columns(today);
   // The join is set-based: the purchases of a purpose are read once, each with its stages once.
   return sql<{ line: string }>`
-    with ${stageTypeNames}
-    ${searchHits(filters)}
+    ${withTables(stageTypeNames, searchHits(filters))}
     select ${sql.join(cells, sql` || ',' || `)} || E'\r\n' as line
     from purpose o
     left join supplier on supplier.id = o.supplier_id

@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { PurposeFilters } from '@calculaud/contract/purposes';
 import type { Executor } from '@calculaud/db/database';
 import type { Page } from '../../platform/paging.ts';
-import { type JsonPage, jsonPage, type Value } from '../../platform/sql.ts';
+import { type JsonPage, jsonPage, type Value, withTables } from '../../platform/sql.ts';
 import { orderBy, pageRows, searchHits, total } from './filters.ts';
 import type { View } from './read.ts';
 
@@ -13,10 +13,10 @@ export async function listSummaries(
   page: Page,
   { today, timeZone }: Pick<View, 'today' | 'timeZone'>,
 ): Promise<JsonPage> {
+  const stageNames = sql`stage_name as materialized (select id, display_name from stage_type)`;
   return jsonPage(
     db,
-    sql`/* purposes.summaries */
-      with stage_name as materialized (select id, display_name from stage_type) ${searchHits(filters)}`,
+    sql`/* purposes.summaries */ ${withTables(stageNames, searchHits(filters))}`,
     summaryRows(pageRows(filters, page, timeZone), orderBy(filters), today),
     total(filters, timeZone),
   );
