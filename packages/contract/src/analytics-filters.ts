@@ -41,8 +41,10 @@ export const liveQuery = z
     }
   });
 
+const appliedQuery = z.object(dates);
+
 function parseDates({ apply_dates, start_date, end_date }: z.output<typeof liveQuery>) {
-  return z.object(dates).safeParse(apply_dates ? { start_date, end_date } : {});
+  return appliedQuery.safeParse(apply_dates ? { start_date, end_date } : {});
 }
 
 /** The dates of a query for live figures that count. */

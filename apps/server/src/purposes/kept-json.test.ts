@@ -40,7 +40,12 @@ describe('what is kept', () => {
     for (const id of [1, 2, 3]) kept.set(id, made, now, text('a'));
     kept.get(1, made, now);
     kept.set(4, made, now, text('b'));
-    expect([1, 2, 3, 4].map((id) => kept.get(id, made, now) !== undefined)).toEqual([true, false, true, true]);
+    expect([1, 2, 3, 4].map((id) => kept.get(id, made, now) !== undefined)).toEqual([
+      true,
+      false,
+      true,
+      true,
+    ]);
     kept.set(4, made, now, text('c', 300));
     expect(kept.get(4, made, now)).toEqual(text('c', 300));
     expect(kept.bytes).toBe(300);
@@ -164,7 +169,11 @@ describe('a page of purposes', () => {
   ];
 
   test('knows of every change of every column', async () => {
-    const { rows: columns } = await owner.query<{ table_name: string; column_name: string; data_type: string }>(
+    const { rows: columns } = await owner.query<{
+      table_name: string;
+      column_name: string;
+      data_type: string;
+    }>(
       `select table_name, column_name, data_type from information_schema.columns
        where table_schema = 'public' and table_name = any($1) and column_name <> 'id' and is_generated = 'NEVER'
        order by table_name, ordinal_position`,

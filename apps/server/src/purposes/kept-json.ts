@@ -57,12 +57,7 @@ export class KeptJson {
     return kept.json;
   }
 
-  set(
-    id: number,
-    { state, catalogueVersion }: MadeOf,
-    { today, links }: Circumstances,
-    json: Buffer,
-  ): void {
+  set(id: number, { state, catalogueVersion }: MadeOf, { today, links }: Circumstances, json: Buffer): void {
     this.#remove(id);
     const hasLinks = json.includes(links.beforeSignature);
     this.#kept.set(id, {

@@ -26,28 +26,37 @@ export function total(filters: PurposeFilters, timeZone: string): RawBuilder<num
     return sql`(select count(*)::integer from purpose o where ${condition(filters, timeZone)})`;
   }
   return ids
-    ? // 5 ms for 40,000 related rows, 10 ms when they are looked up among 100,000 purposes.
-      sql`(select count(*)::integer from (select distinct * from (${ids}) related) purposes)`
+    ? // 2.8 ms for 24,000 related rows that come in order, 7.8 ms as rows of a DISTINCT, more when they are looked up
+      // among 100,000 purposes.
+      sql`(select count(distinct related.id)::integer from (${ids}) related (id))`
     : sql`(select sum(change)::integer from purpose_count)`;
 }
 
 function columnConditions(filters: PurposeFilters, timeZone: string): RawBuilder<unknown>[] {
   const among = (column: string, values: readonly (number | string)[] | undefined, type: string) =>
-    values ? [sql`${sql.ref(`o.${column}`)} = any(${values}::${sql.raw(type)})`] : [];
+    values ? [oneOf(`o.${column}`, values, type)] : [];
   return [
     ...(filters.start_date ? [sql`o.creation_time >= ${startOfDay(filters.start_date, 0, timeZone)}`] : []),
     ...(filters.end_date ? [sql`o.creation_time < ${startOfDay(filters.end_date, 1, timeZone)}`] : []),
     ...(filters.hierarchy_id
       ? [sql`o.hierarchy_id = any(array(${descendantIds(filters.hierarchy_id)}))`]
       : []),
-    ...among('status', filters.status, 'purpose_status[]'),
-    ...among('supplier_id', filters.supplier_id, 'integer[]'),
-    ...among('service_type_id', filters.service_type_id, 'integer[]'),
-    ...among('pending_authority_id', filters.pending_authority_id, 'integer[]'),
+    ...among('status', filters.status, 'purpose_status'),
+    ...among('supplier_id', filters.supplier_id, 'integer'),
+    ...among('service_type_id', filters.service_type_id, 'integer'),
+    ...among('pending_authority_id', filters.pending_authority_id, 'integer'),
     ...(filters.is_flagged === undefined
       ? []
       : [filters.is_flagged ? sql`o.is_flagged` : sql`not o.is_flagged`]),
   ];
+}
+
+/** A single value, which is what people choose, leaves the rows in the order of the index. */
+function oneOf(column: string, values: readonly (number | string)[], type: string): RawBuilder<boolean> {
+  const [only, ...more] = values;
+  return more.length === 0
+    ? sql<boolean>`${sql.ref(column)} = ${only}::${sql.raw(type)}`
+    : sql<boolean>`${sql.ref(column)} = any(${values}::${sql.raw(type)}[])`;
 }
 
 function relatedIds(filters: PurposeFilters): PurposeIds[] {
@@ -55,10 +64,10 @@ function relatedIds(filters: PurposeFilters): PurposeIds[] {
   return [
     ...(search ? [sql`select id from search_hit`] : []),
     ...(service_id
-      ? [sql`select purpose_id from purpose_content where service_id = any(${service_id}::integer[])`]
+      ? [sql`select purpose_id from purpose_content where ${oneOf('service_id', service_id, 'integer')}`]
       : []),
     ...(budget_source_id
-      ? [sql`select purpose_id from purchase where budget_source_id = any(${budget_source_id}::integer[])`]
+      ? [sql`select purpose_id from purchase where ${oneOf('budget_source_id', budget_source_id, 'integer')}`]
       : []),
   ];
 }
