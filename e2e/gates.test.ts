@@ -11,7 +11,7 @@ import { judge } from '../apps/cli/src/deployment/gates.ts';
 import type { Judgement } from '../apps/cli/src/deployment/judgement.ts';
 import { journeyEvent } from '../apps/cli/src/journey/journey-events.ts';
 import { probeEvent } from '../apps/cli/src/journey/probe-events.ts';
-import { type FaultKind, faultKinds, faultyEnvironment } from './docker/faults/kinds.ts';
+import { type GatedFaultKind, faultKinds, faultyEnvironment } from './docker/faults/kinds.ts';
 import {
   adminToken,
   full,
@@ -178,7 +178,7 @@ function report(name: string, { seconds, judgement, held }: Found): string {
 }
 
 /** The journeys may be faster than the pairs. */
-const EXPECTED: Record<FaultKind, readonly Judgement['reasons'][number]['check'][]> = {
+const EXPECTED: Record<GatedFaultKind, readonly Judgement['reasons'][number]['check'][]> = {
   'never-ready': ['replicas'],
   errors: ['errors', 'journeys'],
   slow: ['latency'],

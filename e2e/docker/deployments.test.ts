@@ -73,11 +73,21 @@ function endOf(outcome: Outcome) {
   })[0];
 }
 
-/** The image whose containers answer users, as the gateway's own map and Swarm say. */
-async function answering(): Promise<string> {
+/** As the gateway's own map says. */
+async function activeColour(): Promise<string> {
   const [gateway = ''] = await environment.containers('gateway');
   const map = await environment.docker('exec', gateway, 'cat', '/var/lib/haproxy/traffic.map');
-  const active = /^active (\w+)$/m.exec(map)?.[1];
+  return /^active (\w+)$/m.exec(map)?.[1] ?? 'none';
+}
+
+/** So many requests can be open at a time when none takes longer than 100 ms; and the one upload. */
+function inFlight(perSecond: number): number {
+  return Math.ceil(perSecond * 0.1) + 1;
+}
+
+/** The image whose containers answer users, as the gateway and Swarm say. */
+async function answering(): Promise<string> {
+  const active = await activeColour();
   return environment.docker(
     'service',
     'inspect',
@@ -148,6 +158,79 @@ describe('a version that is good', () => {
     expect(plan.stdout).toContain('worker differs in its replicas');
     expectExit(await deploy(current), 0);
     expect(await environment.containers('worker')).toHaveLength(1);
+  });
+});
+
+describe('what no gate can see beforehand', () => {
+  test('a version that fails users alone is withdrawn from the canary before one in a hundred requests has failed', async () => {
+    const faulty = await faultyImage(host, 'errors-to-users');
+    const before = await answering();
+    const traffic = await startTraffic(environment, { https, rate });
+    traffic.mark('canary');
+    const outcome = await deploy(faulty, '--strategy', 'canary');
+    const { sent, failed, seconds, failures } = await traffic.end();
+    console.log(
+      `errors-to-users: ${failed} of ${sent} requests failed at ${Math.round(sent / seconds)} requests/s; ` +
+        `${endOf(outcome)?.reason?.split('\n')[0]}`,
+    );
+    expectExit(outcome, 4);
+    expect(endOf(outcome)).toMatchObject({ outcome: 'rolled back' });
+    expect(await answering()).toBe(before);
+    expect(failures.map(({ status }) => status)).toEqual(failures.map(() => 500));
+    // Some have to: that is how it was found.
+    expect(failed).toBeGreaterThan(0);
+    expect(failed / sent).toBeLessThanOrEqual(0.01);
+  });
+
+  test('a replica that is killed: what was under way may fail, and another one takes its place', async () => {
+    const active = await activeColour();
+    const [victim = '', ...others] = await environment.containers(`api-${active}`);
+    expect(others).toHaveLength(1);
+    const traffic = await startTraffic(environment, { https, rate });
+    traffic.mark('killed');
+    const started = performance.now();
+    await environment.docker('kill', victim);
+    await environment.until('two ready replicas', `api-${active}`, async () => {
+      const healthy = await environment.docker(
+        'ps',
+        '--quiet',
+        '--filter',
+        'health=healthy',
+        '--filter',
+        `label=com.docker.swarm.service.name=${environment.stack}_api-${active}`,
+      );
+      return healthy.split('\n').length === 2 || undefined;
+    });
+    const seconds = (performance.now() - started) / 1000;
+    const summary = await traffic.end();
+    console.log(
+      `a killed replica: ${summary.failed} of ${summary.sent} requests failed, ` +
+        `two are ready again after ${seconds.toFixed(1)} s; ${JSON.stringify(summary.writes)}`,
+    );
+    // Reads are sent again by the gateway; a write that was sent is not, and one upload is always under way.
+    expect(summary.failures.filter(({ request }) => request.startsWith('GET '))).toEqual([]);
+    expect(summary.failed).toBeLessThanOrEqual(inFlight(rate));
+    expect(summary.writes).toMatchObject({ lost: 0, doubled: 0 });
+    expect(seconds).toBeLessThan(60);
+  });
+
+  /** The negative control: were this not found, no number of requests without a failure would prove anything. */
+  test('without draining the same deployments lose requests', async () => {
+    const faulty = await faultyImage(host, 'no-drain');
+    const names = [`${faulty}-a`, `${faulty}-b`] as const;
+    for (const name of names) await environment.docker('tag', faulty, name);
+    expectExit(await deploy(names[0], '--strategy', 'blue-green'), 0);
+    const traffic = await startTraffic(environment, { https, rate });
+    traffic.mark('rolling');
+    // Whoever loses requests may be withdrawn for it.
+    const { exitCode } = await deploy(names[1], '--strategy', 'rolling');
+    const { sent, failed, failures } = await traffic.end();
+    console.log(
+      `without draining: ${failed} of ${sent} requests failed (${failures.map(({ kind, what }) => `${kind} ${what}`).join(', ')})`,
+    );
+    expect([0, 4]).toContain(exitCode);
+    expect(failed).toBeGreaterThan(0);
+    expectExit(await deploy(versions[0], '--strategy', 'blue-green'), 0);
   });
 });
 

@@ -29,6 +29,8 @@ export interface StackEnvironment {
   deploy(): Promise<void>;
   /** Through the published port. */
   get(path: string, options?: { readonly headers?: Readonly<Record<string, string>> }): Promise<Answer>;
+  /** The same with a body, as JSON. */
+  post(path: string, body: unknown, headers: Readonly<Record<string, string>>): Promise<Answer>;
   /** The ids of the running containers of a service. */
   containers(service: string): Promise<readonly string[]>;
   /** Waits until a condition holds; when it does not in time, tells what was seen last and what the service logged. */
@@ -84,6 +86,34 @@ export async function stackEnvironment(
     rmSync(folder, { recursive: true, force: true });
   };
 
+  const send = async (
+    method: 'GET' | 'POST',
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    body?: string,
+  ): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      const outgoing = request(
+        {
+          host: '127.0.0.1',
+          port: https,
+          method,
+          path,
+          agent,
+          timeout: 5000,
+          headers: { host: 'stack.example.org', ...headers },
+        },
+        (incoming) => {
+          text(incoming).then(
+            (said) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: said }),
+            reject,
+          );
+        },
+      );
+      outgoing.on('timeout', () => outgoing.destroy(new Error('no answer within 5 s')));
+      outgoing.on('error', reject).end(body);
+    });
+
   await removeStack(call, stack);
   configure({});
   return {
@@ -103,27 +133,9 @@ export async function stackEnvironment(
       const options = ['--prune', '--resolve-image', 'never', '--compose-file', '-'];
       await withInput(host, stackFile, ['stack', 'deploy', ...options, stack]);
     },
-    get: async (path, { headers = {} } = {}) =>
-      new Promise((resolve, reject) => {
-        const outgoing = request(
-          {
-            host: '127.0.0.1',
-            port: https,
-            path,
-            agent,
-            timeout: 5000,
-            headers: { host: 'stack.example.org', ...headers },
-          },
-          (incoming) => {
-            text(incoming).then(
-              (body) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body }),
-              reject,
-            );
-          },
-        );
-        outgoing.on('timeout', () => outgoing.destroy(new Error('no answer within 5 s')));
-        outgoing.on('error', reject).end();
-      }),
+    get: async (path, { headers = {} } = {}) => send('GET', path, headers),
+    post: async (path, body, headers) =>
+      send('POST', path, { 'content-type': 'application/json', ...headers }, JSON.stringify(body)),
     until: async (what, service, look, within = 60_000) => {
       const deadline = performance.now() + within;
       let last = 'nothing';

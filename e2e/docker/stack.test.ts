@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { connect as connectTls } from 'node:tls';
@@ -7,12 +7,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { loadEnvironment } from '../../apps/cli/src/environment/file.ts';
 import { renderJob } from '../../apps/cli/src/stack/job.ts';
+import { DATABASE_USER } from '../../apps/cli/src/stack/names.ts';
 import { initialState } from '../../apps/cli/src/stack/render.ts';
 import { calculaud } from '../../apps/cli/src/testing/command-line.ts';
 import { type ContainerFacts, findings, inspectedContainer } from './container-policy.ts';
 import { dockerDaemon } from './daemon.ts';
 import { images } from './images.ts';
-import { type StackEnvironment, stackEnvironment } from './stack-environment.ts';
+import { type Answer, type StackEnvironment, stackEnvironment } from './stack-environment.ts';
 
 /** Everything that a stack can have of its own: a pooler, an S3 server. */
 let environment: StackEnvironment;
@@ -23,10 +24,23 @@ beforeAll(async () => {
     database: { kind: 'bundled', image: images.postgres, pooler: true, pooler_image: images.pooler },
     storage: { kind: 'bundled-s3', image: images.storage },
   });
+  await smallDiskForTheDatabase();
 });
 afterAll(async () => {
   await environment.remove();
 });
+
+/** In memory, and small enough to be filled; it goes with the last container that has it, so one that does nothing has it, too. */
+async function smallDiskForTheDatabase(): Promise<void> {
+  const { stack, docker } = environment;
+  const owner = `size=${DATABASE_DISK},uid=${DATABASE_USER},gid=${DATABASE_USER},mode=0700`;
+  const options = ['type=tmpfs', 'device=tmpfs', `o=${owner}`].flatMap((option) => ['--opt', option]);
+  await docker('volume', 'create', ...options, `${stack}_database`);
+  const disk = `type=volume,source=${stack}_database,target=/disk,volume-nocopy`;
+  const holder = ['--detach', '--name', `${stack}-disk`, '--mount', disk, '--entrypoint', 'sleep'];
+  await docker('run', ...holder, images.postgres, 'infinity');
+}
+const DATABASE_DISK = '320m';
 
 const SERVICES = ['gateway', 'api-blue', 'worker', 'database', 'pooler', 'storage'];
 
@@ -131,6 +145,54 @@ test('the database goes and comes back: health tells the truth, nothing is resta
   expect(await readiness()).toMatchObject({ status: 200 });
   const after = [...(await environment.containers('api-blue')), ...(await environment.containers('worker'))];
   expect(after).toEqual(before);
+});
+
+test('a full disk: nobody is told that something was stored which was not; with room again it goes on by itself', async () => {
+  const [database = ''] = await environment.containers('database');
+  const [api = ''] = await environment.containers('api-blue');
+  const create = `entrypoint calculaud token create --role admin --name full-disk`.split(' ');
+  const authorization = `Bearer ${await environment.docker('exec', api, ...create)}`;
+  const write = async (description: string): Promise<Answer> =>
+    environment.post('/api/v1/purposes/', { description }, { authorization });
+  const stored: number[] = [];
+  const note = ({ status, body }: Answer): void => {
+    if (status === 201) stored.push(z.object({ id: z.number() }).parse(JSON.parse(body)).id);
+  };
+  note(await write('before'));
+
+  const filler = '/var/lib/postgresql/filler';
+  await environment.docker(
+    'exec',
+    database,
+    'sh',
+    '-c',
+    `dd if=/dev/zero of=${filler} bs=1M 2>/dev/null || true`,
+  );
+  const refusals: Answer[] = [];
+  await environment.until('a refusal for want of room', 'api-blue', async () => {
+    // What cannot be compressed, so that its table soon needs another block.
+    const answer = await write(randomBytes(700).toString('hex'));
+    note(answer);
+    if (answer.status !== 201) refusals.push(answer);
+    return answer.status === 507 || undefined;
+  });
+  expect(refusals.every(({ status }) => [503, 507].includes(status))).toBe(true);
+  const refusal = refusals.find(({ status }) => status === 507);
+  expect(JSON.parse(refusal?.body ?? '{}')).toMatchObject({ code: 'no_room', status: 507 });
+
+  await environment.docker('exec', database, 'rm', filler);
+  await environment.until('a write that is stored', 'api-blue', async () => {
+    const answer = await write('after');
+    note(answer);
+    return answer.status === 201 || undefined;
+  });
+  expect(stored.length).toBeGreaterThan(1);
+  for (const id of stored) {
+    expect((await environment.get(`/api/v1/purposes/${id}`, { headers: { authorization } })).status).toBe(
+      200,
+    );
+  }
+  expect(await readiness()).toMatchObject({ status: 200 });
 });
 
 test('every container keeps the rules of the CIS Docker Benchmark, or has a reason', async () => {

@@ -66,6 +66,31 @@ const faults = {
   },
 };
 
+/** A version that no gate can see, for what comes after the gates. */
+Object.assign(faults, {
+  /** From users alone every fifth request is answered with 500: what comes by the public port, from outside. */
+  'errors-to-users': (() => {
+    let requests = 0;
+    return (request, response) => {
+      if (request.headers['x-forwarded-proto'] !== 'https') return false;
+      requests += 1;
+      if (requests % 5 !== 0) return false;
+      request.resume();
+      answer(response, 500, { detail: 'FAULT=errors-to-users', message: 'FAULT=errors-to-users' });
+      return true;
+    };
+  })(),
+  /** Whoever asks it to stop has what was under way. */
+  'no-drain': (() => {
+    let armed = false;
+    return () => {
+      if (!armed) process.prependListener('SIGTERM', () => process.exit(1));
+      armed = true;
+      return false;
+    };
+  })(),
+});
+
 const fault = faults[process.env.FAULT];
 if (!fault) throw new Error(`FAULT is one of ${Object.keys(faults).join(', ')}, not ${process.env.FAULT}`);
 

@@ -1,8 +1,11 @@
 import { fileURLToPath } from 'node:url';
 
-/** The ways in which a version can be broken (fault.mjs). */
+/** The ways in which a version can be broken (fault.mjs) that the gates see before any user meets it. */
 export const faultKinds = ['never-ready', 'errors', 'slow', 'leak', 'broken-route'] as const;
-export type FaultKind = (typeof faultKinds)[number];
+/** Those that they cannot see. */
+export const hiddenFaultKinds = ['errors-to-users', 'no-drain'] as const;
+export type GatedFaultKind = (typeof faultKinds)[number];
+export type FaultKind = GatedFaultKind | (typeof hiddenFaultKinds)[number];
 
 const preload = fileURLToPath(new URL('fault.mjs', import.meta.url));
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { HttpOutcome, HttpRequest } from '../host/http-message.ts';
 import { Api, type Sender } from './api.ts';
 import { longUpload } from './long-upload.ts';
+import { rareWord } from './marks.ts';
 import { steadily } from './pace.ts';
 import type { ProbeEvent, ProbeOrder, ProbeSummary } from './probe-events.ts';
 import { ProbeRecord } from './probe-record.ts';
@@ -102,7 +103,7 @@ export async function makeOwn(
   const api = new Api({ sender: target.sender, prefix: '', token, run: `probe-${run}-own`, timeoutMs });
   const ids: number[] = [];
   for (let write = 1; write <= OWN; write += 1) {
-    const { request } = createPurpose(write, { prefix, token, run });
+    const { request } = createPurpose(write, { prefix, token, run, comments: rareWord(run) });
     const { method, path, headers = {}, body = '' } = request;
     const call = { method, path, headers, body: Buffer.from(body) };
     const answer = await api.expect(call, 201);

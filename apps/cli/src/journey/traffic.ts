@@ -1,5 +1,5 @@
 import type { HttpRequest } from '../host/http-message.ts';
-import { markOf } from './marks.ts';
+import { markOf, rareWord } from './marks.ts';
 
 /** A request as the prober sends it. */
 export interface Probe {
@@ -88,7 +88,7 @@ export class Traffic {
       case 'list':
         return this.#read(kind, '/purposes/?limit=20');
       case 'search':
-        return this.#read(kind, '/purposes/summaries?limit=20&search=check');
+        return this.#read(kind, `/purposes/summaries?limit=20&search=${rareWord(this.#run)}`);
       case 'get':
         return this.#read(kind, `/purposes/${own}`);
       case 'suppliers':
@@ -111,7 +111,7 @@ export class Traffic {
   }
 
   #change(id: number): Probe {
-    const body = JSON.stringify({ comments: `checked ${this.#kinds} times` });
+    const body = JSON.stringify({ comments: `${rareWord(this.#run)}: checked ${this.#kinds} times` });
     const headers = { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' };
     return {
       kind: 'change',
@@ -124,7 +124,12 @@ export class Traffic {
 /** With its key, so that it is carried out once, however often it is sent. */
 export function createPurpose(
   write: number,
-  { prefix, token, run }: { prefix: string; token: string; run: string },
+  {
+    prefix,
+    token,
+    run,
+    comments = null,
+  }: { prefix: string; token: string; run: string; comments?: string | null },
 ): Probe {
   return {
     kind: 'create',
@@ -136,7 +141,7 @@ export function createPurpose(
         'content-type': 'application/json',
         'idempotency-key': `probe-${run}-${write}`,
       },
-      body: JSON.stringify({ description: markOf('probe', run, ` #${write}`) }),
+      body: JSON.stringify({ description: markOf('probe', run, ` #${write}`), comments }),
     },
     expected: 201,
     write,

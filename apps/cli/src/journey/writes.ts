@@ -72,7 +72,7 @@ export class Writes {
             method: 'POST',
             path: '/purposes/',
             headers: { 'idempotency-key': `probe-${this.#run}-${write}` },
-            json: { description: markOf('probe', this.#run, ` #${write}`) },
+            json: { description: markOf('probe', this.#run, ` #${write}`), comments: null },
           },
           201,
         ),

@@ -44,6 +44,7 @@ async function contents(): Promise<Record<string, string | null>> {
     'object_removal',
     // Tallies, which keep rows that come to nothing.
     'purpose_count',
+    'catalogue_version',
     'analytics_stage_days',
   ];
   const tables = await rows<{ name: string }>(

@@ -4,6 +4,7 @@ import type { Config } from '@calculaud/config/config';
 import { text } from '@calculaud/contract/input';
 import type { RequestContext } from '../platform/context.ts';
 import { type Part, readParts } from '../platform/multipart.ts';
+import { isOutOfRoom } from '../platform/overload.ts';
 import { Problem } from '../platform/problem.ts';
 import type { Services } from '../platform/services.ts';
 import { InvalidInput } from '../platform/validation.ts';
@@ -82,6 +83,9 @@ async function storePart(
     await discardObject(services, context, key);
     if (content.failure) {
       throw content.failure;
+    }
+    if (isOutOfRoom(error)) {
+      throw error;
     }
     context.log.error({ err: error, key }, 'the file store failed');
     throw new Problem(

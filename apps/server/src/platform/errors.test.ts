@@ -1,14 +1,18 @@
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { answerUnreadable } from './errors.ts';
+import { answerErrors, answerUnreadable } from './errors.ts';
 
 let app: FastifyInstance;
 let port: number;
 beforeAll(async () => {
   app = fastify({ clientErrorHandler: answerUnreadable });
+  answerErrors(app);
   app.get('/*', async () => 'read');
+  // A device that is always full.
+  app.get('/full', async () => writeFile('/dev/full', 'something'));
   port = Number(new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port);
 });
 afterAll(() => app.close());
@@ -45,4 +49,14 @@ test('what is no HTTP at all is refused without guessing', async () => {
   const [head, body = ''] = (await answerTo('hello there\r\n\r\n')).split('\r\n\r\n');
   expect(head).toContain('400 Bad Request');
   expect(JSON.parse(body)).toMatchObject({ detail: 'The request is malformed' });
+});
+
+test('a full disk is told as one: nothing was saved, and somebody has to make room', async () => {
+  const response = await app.inject('/full');
+  expect(response.statusCode).toBe(507);
+  expect(response.json()).toMatchObject({
+    code: 'no_room',
+    title: 'Insufficient Storage',
+    detail: expect.stringContaining('nothing was saved'),
+  });
 });

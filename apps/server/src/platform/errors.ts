@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { isOverloaded } from './overload.ts';
+import { isOutOfRoom, isOverloaded } from './overload.ts';
 import { Problem } from './problem.ts';
 import { type FieldError, InvalidInput } from './validation.ts';
 
@@ -33,6 +33,16 @@ export function answerErrors(app: FastifyInstance): void {
         503,
         'busy',
         'The database does not answer in time: try again in a moment',
+      );
+    }
+    if (isOutOfRoom(error)) {
+      request.log.error({ err: error }, 'no room left');
+      return sendProblem(
+        reply,
+        request,
+        507,
+        'no_room',
+        'There is no room left to store this, and nothing was saved. Whoever runs the system has to make room',
       );
     }
     request.log.error({ err: error }, 'unexpected failure');

@@ -27,3 +27,13 @@ export function isOverloaded(error: unknown): boolean {
     error.message.startsWith('Connection terminated')
   );
 }
+
+/** The disk of the database, or of the files beside the server, is full: nothing was stored, and waiting does not help. */
+export function isOutOfRoom(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false;
+  return error instanceof pg.DatabaseError
+    ? error.code === DISK_FULL
+    : error.code === 'ENOSPC' || error.code === 'EDQUOT';
+}
+
+const DISK_FULL = '53100';
