@@ -32,13 +32,13 @@ afterAll(async () => {
 
 /** In memory, and small enough to be filled; it goes with the last container that has it, so one that does nothing has it, too. */
 async function smallDiskForTheDatabase(): Promise<void> {
-  const { stack, docker } = environment;
+  const { stack } = environment;
   const owner = `size=${DATABASE_DISK},uid=${DATABASE_USER},gid=${DATABASE_USER},mode=0700`;
   const options = ['type=tmpfs', 'device=tmpfs', `o=${owner}`].flatMap((option) => ['--opt', option]);
-  await docker('volume', 'create', ...options, `${stack}_database`);
+  await environment.docker('volume', 'create', ...options, `${stack}_database`);
   const disk = `type=volume,source=${stack}_database,target=/disk,volume-nocopy`;
   const holder = ['--detach', '--name', `${stack}-disk`, '--mount', disk, '--entrypoint', 'sleep'];
-  await docker('run', ...holder, images.postgres, 'infinity');
+  await environment.docker('run', ...holder, images.postgres, 'infinity');
 }
 const DATABASE_DISK = '320m';
 

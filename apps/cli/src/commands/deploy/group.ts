@@ -45,8 +45,14 @@ export const deployCommands: CommandGroup = {
       usage: 'finish',
       description:
         'After the soak: remove the version that was kept for a rollback, and apply the migrations that it could not bear.',
-      options: changeFlags,
-      examples: [['calculaud deploy finish --to production', 'when the new version has proven itself']],
+      options: [
+        ...changeFlags,
+        { flags: '--now', description: 'also when the soak (strategy.soak) is not over yet' },
+      ],
+      examples: [
+        ['calculaud deploy finish --to production', 'when the new version has proven itself'],
+        ['calculaud deploy finish --now', 'the hosts need the room at once'],
+      ],
       load: () => import('./finish.ts'),
     },
   ],
