@@ -91,27 +91,41 @@ export class Router {
     this.#principals.set(request, principal);
   }
 
+  /** What few handlers ask for is found out when they do: a clock in a time zone, an eye on the connection. */
   #contextOf(request: FastifyRequest, reply: FastifyReply): RequestContext {
-    const gone = new AbortController();
-    // A client may have left before we got here; the event does not come twice.
-    if (reply.raw.destroyed || request.raw.socket.destroyed) {
-      gone.abort();
-    }
-    reply.raw.once('close', () => {
-      if (!reply.raw.writableFinished) {
-        gone.abort();
-      }
-    });
+    const { addresses, timeZone } = this.#options;
+    let today: string | undefined;
+    let signal: AbortSignal | undefined;
     return {
       principal: this.#principals.get(request) ?? nobody,
       requestId: request.id,
-      today: calendarDay(new Date(), this.#options.timeZone),
-      baseUrl: baseUrlOf(this.#options.addresses, request),
+      get today() {
+        today ??= calendarDay(new Date(), timeZone);
+        return today;
+      },
+      baseUrl: baseUrlOf(addresses, request),
       ifMatch: parseIfMatch(request.headers['if-match']),
       log: request.log,
-      signal: gone.signal,
+      get signal() {
+        signal ??= untilGone(request, reply);
+        return signal;
+      },
     };
   }
+}
+
+function untilGone(request: FastifyRequest, reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  // A client may have left before we got here; the event does not come twice.
+  if (reply.raw.destroyed || request.raw.socket.destroyed) {
+    gone.abort();
+  }
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) {
+      gone.abort();
+    }
+  });
+  return gone.signal;
 }
 
 function isTransfer({ bodyType, success }: Endpoint): boolean {
