@@ -70,7 +70,8 @@ export async function startDaemon({
   return { host, enter: entranceTo(host), stop: kept === undefined ? stop : async () => undefined };
 }
 
-function throwAwayFolder(): string {
+/** For a daemon that goes with the test, and is ended by a later run when the test cannot. */
+export function throwAwayFolder(): string {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), FOLDER_PREFIX));
   recordOwner(folder);
   return folder;
@@ -85,10 +86,29 @@ function hostOf(folder: string): string {
   return `unix://${join(folder, 'sock')}`;
 }
 
-/** The first process of the namespaces is a shell: it collects ended processes, which dockerd in its place would not do. */
-const FIRST_PROCESS = 'ip link set lo up && { dockerd "$@" & wait; }';
+/** The machine that a daemon believes to be alone on. */
+export interface Machine {
+  /** Of `unshare`, beyond those that every daemon gets. */
+  readonly namespaces: readonly string[];
+  /**
+   * The first process of the namespaces is a shell: it collects ended processes, which dockerd in its place would not do.
+   * It gets the options of dockerd behind its own arguments.
+   */
+  readonly firstProcess: readonly string[];
+  /** What somebody outside has to do before the first process goes on, which then waits for a line. */
+  readonly prepare?: (pid: number) => Promise<void>;
+}
 
-async function launch(folder: string): Promise<void> {
+const ALONE: Machine = {
+  namespaces: [],
+  firstProcess: ['sh', '-c', 'ip link set lo up && { dockerd "$@" & wait; }', 'sh'],
+};
+
+/** Starts a daemon in a folder that has an owner; `endDaemon` ends it, also when this fails. */
+export async function launch(
+  folder: string,
+  { namespaces: more, firstProcess, prepare }: Machine = ALONE,
+): Promise<string> {
   for (const name of ['exec', 'sock', 'log']) rmSync(join(folder, name), { recursive: true, force: true });
   mkdirSync(join(folder, 'exec'));
   const log = openSync(join(folder, 'log'), 'a');
@@ -101,16 +121,23 @@ async function launch(folder: string): Promise<void> {
     ['--exec-opt', 'native.cgroupdriver=cgroupfs'],
     ['--cgroup-parent', `/${controlGroupOf(folder)}`],
   ];
-  const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', ...more];
   // A group of its own: Ctrl-C at the terminal ends the tests, which need the daemon until they are done.
-  const child = spawn('unshare', [...namespaces, 'sh', '-c', FIRST_PROCESS, 'sh', ...options.flat()], {
-    stdio: ['ignore', log, log],
+  const child = spawn('unshare', [...namespaces, ...firstProcess, ...options.flat()], {
+    stdio: [prepare ? 'pipe' : 'ignore', prepare ? 'pipe' : log, log],
     detached: true,
   });
   const end = new AbortController();
   child.once('exit', () => end.abort());
   await once(child, 'spawn');
   if (child.pid !== undefined) recordDaemon(folder, child.pid);
+  if (prepare && child.pid !== undefined && child.stdin && child.stdout) {
+    // Its first line says that its namespaces are there.
+    await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
+    await prepare(child.pid);
+    child.stdin.end('\n');
+    child.stdout.destroy();
+  }
   child.unref();
   if (!(await answers(join(folder, 'sock'), end.signal))) {
     throw new Error(
@@ -118,6 +145,7 @@ async function launch(folder: string): Promise<void> {
         readFileSync(join(folder, 'log'), 'utf8').split('\n').slice(-12).join('\n'),
     );
   }
+  return hostOf(folder);
 }
 
 /** False when the daemon ended before it ever answered. */
@@ -143,5 +171,10 @@ async function beSwarm(host: string): Promise<void> {
 /** A daemon of ours has a network of its own, which can be entered by way of its process. */
 function entranceTo(host: string): readonly string[] {
   const pid = daemonIn(dirname(host.replace(/^unix:\/\//, '')));
-  return pid === undefined ? [] : ['nsenter', `--net=/proc/${pid}/ns/net`, '--'];
+  return pid === undefined ? [] : entranceOf(pid);
+}
+
+/** To be put before a command that shall run in the network of a process. */
+export function entranceOf(pid: number): readonly string[] {
+  return ['nsenter', `--net=/proc/${pid}/ns/net`, '--'];
 }

@@ -18,11 +18,20 @@ export interface SshServer {
   /** The file that names its host key, and one that names another key for it. */
   readonly knownHostsFile: string;
   readonly wrongKnownHostsFile: string;
+  /** To be put before PATH: an `ssh` that has what an operator's own configuration says of this machine. */
+  readonly clientFolder: string;
+  /** Ends every connection that is open, as a network does that fails for a moment; answers how many there were. */
+  readonly breakConnections: () => number;
   readonly stop: () => Promise<void>;
 }
 
+interface Options {
+  /** What whoever logs in there finds set. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** Debian's openssh-server, with keys and a configuration of its own, on a free port of the loopback. */
-export async function startSshServer(): Promise<SshServer> {
+export async function startSshServer({ environment = {} }: Options = {}): Promise<SshServer> {
   const folder = mkdtempSync(join(tmpdir(), 'calculaud-sshd-'));
   const file = (name: string): string => join(folder, name);
   const [host, , mine] = await Promise.all(
@@ -49,9 +58,11 @@ export async function startSshServer(): Promise<SshServer> {
       // The folder of temporary files can be written by everybody; the keys in ours cannot.
       'StrictModes no',
       `PidFile ${file('pid')}`,
+      ...Object.entries(environment).map(([name, value]) => `SetEnv ${name}=${value}`),
       '',
     ].join('\n'),
   );
+  writeClient(file('client'), { identityFile: file('mine'), knownHostsFile: file('known_hosts') });
   // Where root starts it, it wants a place of its own, which a boot would have made.
   if (process.getuid?.() === 0 && !existsSync('/run/sshd')) mkdirSync('/run/sshd', { mode: 0o755 });
   const sshd = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', file('config')], {
@@ -73,12 +84,60 @@ export async function startSshServer(): Promise<SshServer> {
     strangeIdentityFile: file('stranger'),
     knownHostsFile: file('known_hosts'),
     wrongKnownHostsFile: file('wrong_known_hosts'),
+    clientFolder: file('client'),
+    breakConnections: () => {
+      const sessions = childrenOf(sshd.pid);
+      for (const pid of sessions.flatMap((session) => [...descendantsOf(session), session])) endAtOnce(pid);
+      return sessions.length;
+    },
     stop: async () => {
       sshd.kill();
       await ended;
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** Home folders are not for tests to write to, and ssh asks no variable for them. */
+function writeClient(
+  folder: string,
+  { identityFile, knownHostsFile }: Pick<SshServer, 'identityFile' | 'knownHostsFile'>,
+): void {
+  mkdirSync(folder);
+  const configuration = [
+    `IdentityFile ${identityFile}`,
+    'IdentitiesOnly yes',
+    'IdentityAgent none',
+    `UserKnownHostsFile ${knownHostsFile}`,
+    'GlobalKnownHostsFile /dev/null',
+    '',
+  ];
+  writeFileSync(join(folder, 'config'), configuration.join('\n'));
+  writeFileSync(join(folder, 'ssh'), `#!/bin/sh\nexec /usr/bin/ssh -F '${join(folder, 'config')}' "$@"\n`, {
+    mode: 0o755,
+  });
+}
+
+function childrenOf(pid: number | undefined): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return text.split(' ').filter(Boolean).map(Number);
+  } catch {
+    // It has ended.
+    return [];
+  }
+}
+
+function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [...descendantsOf(child), child]);
+}
+
+function endAtOnce(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended with the others.
+  }
 }
 
 /** Makes a pair of keys; the public one is the answer. */

@@ -197,8 +197,13 @@ async function removeStack(call: StackEnvironment['docker'], stack: string): Pro
     ['secret', '--filter', `name=${stack}_`],
     ['volume', '--filter', `name=${stack}_`],
   ] as const) {
-    const ids = linesOf(await call(kind, 'ls', '--quiet', ...filter));
-    if (ids.length > 0) await call(kind, 'rm', ...ids);
+    for (;;) {
+      const ids = linesOf(await call(kind, 'ls', '--quiet', ...filter));
+      if (ids.length === 0) break;
+      // Swarm counts a task to what it used for some moments after its container is gone.
+      const removed = await call(kind, 'rm', ...ids).catch(() => undefined);
+      if (removed === undefined) await wait(POLL_MS);
+    }
   }
 }
 

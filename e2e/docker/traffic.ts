@@ -10,51 +10,86 @@ import type { StackEnvironment } from './stack-environment.ts';
 /** Users of a stack: mixed traffic through the published port, until it is ended. */
 export interface Traffic {
   readonly mark: (phase: string) => void;
+  /** A mark, and when the prober heard it by its own clock: the one that the times of its failures go by. */
+  readonly moment: (phase: string) => Promise<number>;
+  /** Requests that have failed so far. */
+  readonly failed: () => number;
+  /** Requests without an answer when the prober last looked, some moments ago. */
+  readonly inFlight: () => number;
   readonly end: () => Promise<ProbeSummary>;
 }
 
-/** Resolves when the first requests are under way. */
+interface Users {
+  readonly https: number;
+  /** Requests a second. */
+  readonly rate: number;
+  /** For so long nothing else happens, so that what comes can be compared with it. */
+  readonly beforeMs?: number;
+  /** Where the gateway's port is published, and what has to stand before a command that shall see it there. */
+  readonly address?: string;
+  readonly enter?: readonly string[];
+  /** Of an administrator, where no container of the API is on this host that could make one. */
+  readonly token?: string;
+}
+
+/** Resolves when the first requests have been answered, and for as long before as is wanted. */
 export async function startTraffic(
-  environment: StackEnvironment,
-  { https, rate }: { readonly https: number; readonly rate: number },
+  environment: Pick<StackEnvironment, 'containers' | 'docker'>,
+  { https, rate, beforeMs = 0, address = '127.0.0.1', enter = [], token }: Users,
 ): Promise<Traffic> {
   const folder = mkdtempSync(join(tmpdir(), 'calculaud-traffic-'));
   const [gateway = ''] = await environment.containers('gateway');
   const ca = join(folder, 'ca.pem');
   writeFileSync(ca, await environment.docker('exec', gateway, 'cat', '/var/lib/haproxy/tls.pem'));
-  const program = spawn(
+  const [command, ...line] = [
+    ...enter,
     process.execPath,
-    [
-      'apps/cli/dist/main.js',
-      'probe',
-      '--json',
-      '--rate',
-      String(rate),
-      '--ca',
-      ca,
-      '--target',
-      'gateway=https://stack.example.org',
-      '--connect',
-      `127.0.0.1:${https}`,
-    ],
-    { cwd: repository, stdio: ['pipe', 'pipe', 'pipe'] },
-  );
-  program.stdin.write(`${JSON.stringify({ token: await newToken(environment) })}\n`);
+    'apps/cli/dist/main.js',
+    'probe',
+    '--json',
+    '--rate',
+    String(rate),
+    '--ca',
+    ca,
+    '--target',
+    'gateway=https://stack.example.org',
+    '--connect',
+    `${address}:${https}`,
+  ];
+  const program = spawn(command, line, { cwd: repository, stdio: ['pipe', 'pipe', 'pipe'] });
+  program.stdin.write(`${JSON.stringify({ token: token ?? (await newToken(environment)) })}\n`);
   const said: string[] = [];
   createInterface({ input: program.stderr }).on('line', (line) => said.push(line));
   let summary: ProbeSummary | undefined;
+  let inFlight = 0;
+  let failed = 0;
+  const heard = new Map<string, (at: number) => void>();
   await new Promise<void>((resolve, reject) => {
     program.once('exit', (code) =>
       reject(new Error(`The traffic ended with ${code}: ${said.slice(-10).join('\n')}`)),
     );
     createInterface({ input: program.stdout }).on('line', (line) => {
       const event = probeEvent.parse(JSON.parse(line));
-      if (event.event === 'window') resolve();
+      if (event.event === 'window') {
+        inFlight = event.targets['gateway']?.in_flight ?? 0;
+        if (event.at_ms >= beforeMs) resolve();
+      }
+      if (event.event === 'failure') failed += 1;
+      if (event.event === 'mark') heard.get(event.phase)?.(event.at_ms);
       if (event.event === 'summary') summary = event;
     });
   });
+  const mark = (phase: string): void => void program.stdin.write(`${JSON.stringify({ mark: phase })}\n`);
   return {
-    mark: (phase) => program.stdin.write(`${JSON.stringify({ mark: phase })}\n`),
+    mark,
+    moment: async (phase) =>
+      new Promise((resolve, reject) => {
+        program.once('exit', () => reject(new Error(`The traffic ended before "${phase}"`)));
+        heard.set(phase, resolve);
+        mark(phase);
+      }),
+    failed: () => failed,
+    inFlight: () => inFlight,
     end: async () => {
       const ended = exitOf(program);
       program.stdin.end();
@@ -66,7 +101,7 @@ export async function startTraffic(
   };
 }
 
-async function newToken(environment: StackEnvironment): Promise<string> {
+async function newToken(environment: Pick<StackEnvironment, 'containers' | 'docker'>): Promise<string> {
   const [api = ''] = [
     ...(await environment.containers('api-blue')),
     ...(await environment.containers('api-green')),

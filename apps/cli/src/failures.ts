@@ -4,6 +4,7 @@ import { connectionFailure } from '@calculaud/db/connection-failure';
 import { DatabaseRefusal } from '@calculaud/db/refusal';
 import { EmbeddedPostgresError } from '@calculaud/embedded/failure';
 import { Problem } from '@calculaud/server/platform/problem';
+import { DeploymentFailure } from './deployment/failure.ts';
 import { DockerCommandError } from './host/docker-command.ts';
 import { DockerError } from './host/docker-error.ts';
 import { CliError } from './ui/cli-error.ts';
@@ -25,6 +26,14 @@ export function explainFailure(error: unknown): CliError {
   }
   if (error instanceof Problem && error.status < 500)
     return new CliError(`${error.message}.`, '', EXIT.refused);
+  // Within a deployment it is what undoes it; here it is about the looking that comes before one.
+  if (error instanceof DeploymentFailure) {
+    return new CliError(
+      `${error.message}\nNothing was changed.`,
+      'Look at `calculaud status`.',
+      EXIT.refused,
+    );
+  }
   // Whoever knows what was at stake says so himself; what is left is that Docker did not do what it was asked.
   if (error instanceof DockerError || error instanceof DockerCommandError) {
     return new CliError(

@@ -7,6 +7,7 @@ import { type Action, stepSchema } from './action.ts';
 import { nextToApply, nextToUndo, type Plan, type PlanStep } from './journal.ts';
 import { finishJournal, loadPlan, markStep, turnToUndo } from './journal-store.ts';
 import { jsonSchema, type Json } from './json.ts';
+import { hasToJudge } from './ending.ts';
 import type { Lease } from './lease.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { Journeys, ProbeToken, TrafficProbe } from './observers.ts';
@@ -21,9 +22,15 @@ export interface Outcome {
 
 /**
  * Carries the journal's plan out from where it stands, forwards or back, whoever began it. When a step fails everything
- * that was done is undone, the last step first.
+ * that was done is undone, the last step first. `brief`: nobody has asked for it, so that it is ended by the shortest way,
+ * without anything that only watches.
  */
-export async function carryOut(lease: Lease, cluster: Cluster, terminal: Terminal): Promise<Outcome> {
+export async function carryOut(
+  lease: Lease,
+  cluster: Cluster,
+  terminal: Terminal,
+  { brief = false }: { readonly brief?: boolean } = {},
+): Promise<Outcome> {
   const { journal } = lease.record();
   if (!journal) throw new Error('there is no plan to carry out');
   const plan = await loadPlan(lease.register, journal);
@@ -36,22 +43,39 @@ export async function carryOut(lease: Lease, cluster: Cluster, terminal: Termina
     traffic: undefined,
     goingBack: false,
   };
+  const takenOver = journal.steps.some(({ state }) => state !== 'pending');
+  // To start a prober for the last seconds of what another command had measured would be most of their work.
+  const measured = !brief && !(takenOver && !hasToJudge(plan, journal));
+  // Going back needs none, so that those of the killed command can go meanwhile; their container may go first, though.
+  const tokensGone =
+    takenOver && journal.direction === 'undo'
+      ? endTokens(work, true).then(
+          () => true,
+          () => false,
+        )
+      : Promise.resolve(false);
   const figures: Record<string, Json> = {};
   try {
-    if (journal.direction === 'apply') await apply(lease, plan, work, terminal, figures);
+    if (journal.direction === 'apply') await apply(lease, plan, work, { terminal, figures, brief, measured });
     const turned = lease.record().journal;
     if (turned?.direction === 'undo') await undo(lease, plan, work, terminal);
   } finally {
     await work.journeys.end();
     Object.assign(figures, await endTraffic(work, terminal));
-    await work.token.revoke(work.release().active).catch((error: unknown) => {
-      terminal.say(`The token of the probes could not be revoked; it expires by itself: ${String(error)}`);
-    });
+    if (!(await tokensGone)) {
+      await endTokens(work, takenOver).catch((error: unknown) => {
+        terminal.say(`The token of the probes could not be revoked; it expires by itself: ${String(error)}`);
+      });
+    }
   }
   const reason = lease.record().journal?.reason ?? null;
   const entry = await finishJournal(lease, {
     outcome: reason === null ? 'done' : 'rolled back',
     figures,
+    ...(takenOver &&
+      reason === null && {
+        note: `begun by ${journal.startedBy}, whose command ended early; finished by "${lease.holder.command}"`,
+      }),
   });
   return { entry, reason };
 }
@@ -65,12 +89,18 @@ function toolsOf({ steps }: Plan): string {
   return '';
 }
 
+interface Applying {
+  readonly terminal: Terminal;
+  readonly figures: Record<string, Json>;
+  readonly brief: boolean;
+  readonly measured: boolean;
+}
+
 async function apply(
   lease: Lease,
   plan: Plan,
   work: Work,
-  terminal: Terminal,
-  figures: Record<string, Json>,
+  { terminal, figures, brief, measured }: Applying,
 ): Promise<void> {
   for (;;) {
     const step = nextToApply(journalOf(lease), plan);
@@ -78,8 +108,11 @@ async function apply(
     const { action, release } = stepSchema.parse(step.data);
     await begin(lease, step, terminal, plan);
     try {
-      await startTraffic(action, work);
-      const detail = await lease.guard(async (signal) => perform(action, work, signal));
+      if (measured) await startTraffic(action, work);
+      const detail =
+        brief && action.kind === 'watch'
+          ? NOT_WATCHED
+          : await lease.guard(async (signal) => perform(action, work, signal));
       await markStep(lease, step.id, 'done', { detail, ...(release && { release }) });
       if (action.kind === 'switch') figures['switch'] = detail;
       terminal.emit('step_done', { step: step.id, kind: step.kind, detail });
@@ -139,10 +172,17 @@ async function startTraffic(action: Action, work: Work): Promise<void> {
   work.traffic = await TrafficProbe.start(work.cluster, running.image, await work.token.of(active));
 }
 
+const NOT_WATCHED = 'not watched, because the command that had begun it ended';
 const DISTURBING: ReadonlySet<Action['kind']> = new Set(['release', 'reload', 'switch', 'canary', 'watch']);
 
 function mayDisturb(action: Action): boolean {
   return DISTURBING.has(action.kind) && !(action.kind === 'switch' && action.urgent === true);
+}
+
+/** Where no API runs nobody could be asked, and nobody has made a token. */
+async function endTokens({ token, release }: Work, others: boolean): Promise<void> {
+  const { active, ...colours } = release();
+  if ((colours[active]?.replicas ?? 0) > 0) await token.revoke(active, { others });
 }
 
 async function endTraffic(work: Work, terminal: Terminal): Promise<Record<string, Json>> {

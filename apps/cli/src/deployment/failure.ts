@@ -20,3 +20,14 @@ export class DeploymentFailure extends Error {
     super([`Waited for ${waitedFor}; ${came}.`, ...log].join('\n'));
   }
 }
+
+/** How a program in a container ended, by what its docker client knows: whether it was the program, or the way to it. */
+export function endInWords(exitCode: number | null, lastLines: readonly string[]): string {
+  const lost =
+    exitCode === CLIENT_FAILED && lastLines.some((line) => /EOF|connect|broken pipe|reset/i.test(line));
+  if (lost) return 'the connection with its host broke off';
+  return `it ended with ${exitCode ?? 'a signal'}`;
+}
+
+/** With which the docker client says that it was itself what failed. */
+const CLIENT_FAILED = 125;

@@ -6,11 +6,17 @@ import { type JourneyResult, journeyEvent } from '../journey/journey-events.ts';
 import { type ProbeEvent, type ProbeSummary, probeEvent } from '../journey/probe-events.ts';
 import { API_PORT, apiService, GATEWAY, MANAGEMENT_PORT, SERVICES } from '../stack/names.ts';
 import type { Colour } from '../stack/release-state.ts';
-import { DeploymentFailure } from './failure.ts';
+import { DeploymentFailure, endInWords } from './failure.ts';
 
 /** Programs of ours that run beside the gateway and report what a user would see. */
 
 const tokenCreated = z.object({ event: z.literal('token_created'), id: z.number(), token: z.string() });
+const tokenListed = z.object({
+  event: z.literal('token'),
+  id: z.number(),
+  name: z.string(),
+  state: z.string(),
+});
 
 /** A token for as long as a deployment may last. It is made where the secrets are, and never stands in a log or argv. */
 export class ProbeToken {
@@ -43,11 +49,18 @@ export class ProbeToken {
     return event.token;
   }
 
-  async revoke(colour: Colour): Promise<void> {
-    if (!this.#made) return;
-    const { id } = this.#made;
+  /** `others`: those, too, that killed commands have made for the same plan, and that nobody knows any more. */
+  async revoke(colour: Colour, { others }: { readonly others: boolean }): Promise<void> {
+    const mine = this.#made ? [this.#made.id] : [];
     this.#made = undefined;
-    await this.#cluster.exec(apiService(colour), ['calculaud', 'token', 'revoke', String(id), '--yes']);
+    const calculaud = async (...argv: readonly string[]) =>
+      this.#cluster.exec(apiService(colour), ['calculaud', ...argv]);
+    const all = others
+      ? eventsIn(tokenListed, await calculaud('--json', 'token', 'list'))
+          .filter(({ name, state }) => name === this.#name && state === 'active')
+          .map(({ id }) => id)
+      : mine;
+    for (const id of all) await calculaud('token', 'revoke', String(id), '--yes');
   }
 }
 
@@ -210,7 +223,7 @@ function observe(program: OpenCommand, token: string, onLine: (line: unknown) =>
     if (ending) return new Promise<never>(() => undefined);
     throw new DeploymentFailure({
       waitedFor: 'a probe that goes on',
-      came: `it ended with ${exitCode ?? 'a signal'}`,
+      came: endInWords(exitCode, lastLines),
       lastLines,
     });
   });

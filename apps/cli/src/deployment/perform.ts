@@ -8,7 +8,7 @@ import { currentGatewayConfig, renderStack } from '../stack/render.ts';
 import type { Colour, ReleaseState } from '../stack/release-state.ts';
 import { labelled } from '../stack/spec-label.ts';
 import type { Action } from './action.ts';
-import { DeploymentFailure } from './failure.ts';
+import { DeploymentFailure, endInWords } from './failure.ts';
 import type { Json } from './json.ts';
 import type { Journeys, ProbeToken, TrafficProbe } from './observers.ts';
 import { settle } from './settle.ts';
@@ -181,7 +181,7 @@ async function smoke(
   if (exitCode === 0) return null;
   throw new DeploymentFailure({
     waitedFor: `a journey through ${colour}`,
-    came: `it ended with ${exitCode ?? 'a signal'}`,
+    came: endInWords(exitCode, lastLines),
     lastLines,
   });
 }
@@ -223,6 +223,10 @@ export async function runJob(
     const deadline = performance.now() + MIGRATION_MS;
     for (;;) {
       const [task] = await api.tasks({ service: [service] });
+      // `calculaud plan` looks without the lock: whoever has it may take the job for one of a killed command.
+      if (!task && !(await api.service(service))) {
+        throw new DeploymentFailure({ waitedFor: command.join(' '), came: `somebody removed ${service}` });
+      }
       const state = task?.Status.State ?? 'new';
       const exitCode = task?.Status.ContainerStatus?.ExitCode ?? 0;
       if (task && (state === 'complete' || (state === 'failed' && accepted.includes(exitCode)))) {

@@ -7,9 +7,11 @@ import { confirm } from '../ui/confirm.ts';
 import { EXIT, type ExitCode } from '../ui/exit-codes.ts';
 import type { Terminal } from '../ui/terminal.ts';
 import { carryOut, type Outcome } from './carry-out.ts';
+import { endingOf } from './ending.ts';
 import type { Plan } from './journal.ts';
 import { loadPlan, startJournal, turnToUndo } from './journal-store.ts';
 import { type Lease, withLease } from './lease.ts';
+import { removeLeftovers } from './leftovers.ts';
 import { openRegister } from './register.ts';
 
 interface Choice {
@@ -39,7 +41,7 @@ interface Change {
   readonly cluster: Cluster;
 }
 
-/** The right to change an environment, and an end of whatever an earlier command left unfinished. */
+/** The right to change an environment. What a killed command has left running beside the stack is taken away first. */
 export async function withDeployment<T>(
   { command, wait, terminal, cluster }: Change,
   work: (lease: Lease, signal: AbortSignal) => Promise<T>,
@@ -52,17 +54,17 @@ export async function withDeployment<T>(
     return await withLease(
       register,
       { who: whoAmI(), command, waitSeconds: wait, say: terminal.say, signal: interrupted.signal },
-      async (lease) => work(lease, interrupted.signal),
+      async (lease) => {
+        for (const what of await removeLeftovers(cluster)) terminal.say(`A killed command had left ${what}.`);
+        return work(lease, interrupted.signal);
+      },
     );
   } finally {
     process.removeListener('SIGINT', onSignal).removeListener('SIGTERM', onSignal);
   }
 }
 
-/**
- * Ends what a killed command left behind. Once users have met the new version it is finished, for that is the shorter way
- * to a known state; before that it is undone, because nobody knows how old the wish is.
- */
+/** Ends what a killed command left behind, before anything else is done: `endingOf` decides how. */
 export async function endUnfinished(
   lease: Lease,
   cluster: Cluster,
@@ -70,18 +72,18 @@ export async function endUnfinished(
 ): Promise<Outcome | undefined> {
   const { journal } = lease.record();
   if (!journal) return undefined;
-  const { plan: begun, startedBy, startedAt, steps } = journal;
+  const { plan: begun, startedBy, startedAt } = journal;
   terminal.say(`"${begun.command}" of ${startedBy}, begun at ${startedAt}, was not finished.`);
   const plan = await loadPlan(lease.register, journal);
-  const moved = steps.some(
-    ({ id, state }) => state === 'done' && plan.steps.find((step) => step.id === id)?.kind === 'switch',
-  );
-  if (journal.direction === 'apply' && !moved) {
-    await turnToUndo(lease, 'the command ended before traffic had moved');
+  const direction = endingOf(plan, journal);
+  if (direction === 'undo') {
+    await turnToUndo(lease, `the command of ${startedBy} ended before everything was judged`);
   }
-  const { direction } = lease.record().journal ?? journal;
-  terminal.say(direction === 'apply' ? 'Traffic has moved already, so it is finished.' : 'It is undone.');
-  return carryOut(lease, cluster, terminal);
+  terminal.say(direction === 'apply' ? 'It is finished.' : 'It is undone.');
+  const outcome = await carryOut(lease, cluster, terminal, { brief: true });
+  const { n, outcome: ended } = outcome.entry;
+  terminal.emit('unfinished_ended', { command: begun.command, started_by: startedBy, n, outcome: ended });
+  return outcome;
 }
 
 /** Shows a plan, asks, carries it out, and says how it ended. */

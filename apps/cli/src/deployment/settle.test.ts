@@ -45,8 +45,8 @@ function task(
   return parsed;
 }
 
-const judged = (tasks: readonly Task[], live: Service | undefined = service()) =>
-  judge(wanted, live, tasks, BEGUN);
+const judged = (tasks: readonly Task[], live: Service | undefined = service(), patient = false) =>
+  judge(wanted, live, tasks, { since: BEGUN, patient });
 
 test('as many as are wanted, all of them of the description, is settled', () => {
   expect(judged([task('running'), task('running')])).toMatchObject({ settled: true });
@@ -55,6 +55,13 @@ test('as many as are wanted, all of them of the description, is settled', () => 
 test('one that is stopping holds nobody up', () => {
   const stopping = task('running', { spec: 'old', desired: 'shutdown' });
   expect(judged([task('running'), task('running'), stopping])).toMatchObject({ settled: true });
+});
+
+test('what comes back is settled as soon as it runs, whatever became of it or Swarm has still to watch', () => {
+  const updating = service({ State: 'updating', StartedAt: new Date().toISOString() });
+  const ended = task('failed', { desired: 'shutdown', error: 'task: non-zero exit (1)' });
+  expect(judged([task('running'), task('running'), ended], updating, true)).toMatchObject({ settled: true });
+  expect(judged([task('running'), ended], updating, true)).toMatchObject({ settled: false });
 });
 
 describe('not settled', () => {

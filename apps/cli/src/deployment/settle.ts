@@ -34,7 +34,10 @@ interface Settling {
   readonly say: (text: string) => void;
   /** What ended before says nothing. */
   readonly since: Date;
-  /** Nothing is given up before its time: what ends by itself may be what is just being taken away. */
+  /**
+   * What was there before comes back. Nothing is given up before its time: what ends by itself may be what is just being
+   * taken away. And nobody waits for Swarm to have watched it for some seconds, for it has proven itself already.
+   */
   readonly patient?: boolean;
 }
 
@@ -62,7 +65,7 @@ export async function settle(
     for (const one of open) {
       const live = services.get(fullServiceName(cluster.config, one.service));
       const tasks = await cluster.tasks(one.service);
-      const state = judge(one, live, tasks, since);
+      const state = judge(one, live, tasks, { since, patient });
       if (state.settled) {
         open.delete(one);
         continue;
@@ -96,7 +99,12 @@ interface State {
 }
 
 /** What the tasks of a service say of it. */
-export function judge(wanted: Wanted, live: Service | undefined, tasks: readonly Task[], since: Date): State {
+export function judge(
+  wanted: Wanted,
+  live: Service | undefined,
+  tasks: readonly Task[],
+  { since, patient = false }: Pick<Settling, 'since' | 'patient'>,
+): State {
   if (!live) return { settled: false, words: 'no such service' };
   const update = live.UpdateStatus;
   const ofSpec = (task: Task) => task.Spec.ContainerSpec?.Labels[SPEC_LABEL] === wanted.spec;
@@ -112,6 +120,9 @@ export function judge(wanted: Wanted, live: Service | undefined, tasks: readonly
   );
   const last = ended.toSorted((a, b) => b.UpdatedAt.localeCompare(a.UpdatedAt))[0];
   const words = `${good.length} of ${wanted.replicas} healthy`;
+  // An old container may still be finishing what it has; nobody is sent to it any more once it is meant to end.
+  const complete = good.length === wanted.replicas && meant.length === wanted.replicas;
+  if (complete && patient) return { settled: true, words };
   if (last && FAIL_AT_ONCE.has(wanted.service)) {
     return {
       settled: false,
@@ -144,9 +155,7 @@ export function judge(wanted: Wanted, live: Service | undefined, tasks: readonly
       failure: `Swarm turned the update back (${update?.State}): ${update?.Message ?? ''}`,
     };
   }
-  // An old container may still be finishing what it has; nobody is sent to it any more once it is meant to end.
-  const settled =
-    good.length === wanted.replicas && meant.length === wanted.replicas && update?.State !== 'updating';
+  const settled = complete && update?.State !== 'updating';
   const waiting = meant.find(({ Status }) => Status.Err !== undefined && Status.Err !== '');
   return { settled, words: waiting ? `${words} (${waiting.Status.Err})` : words };
 }

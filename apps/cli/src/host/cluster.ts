@@ -1,7 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { z } from 'zod';
 import type { EnvironmentConfig } from '../environment/schema.ts';
-import { fullNetworkName, fullServiceName, type ServiceName, SERVICES, stackName } from '../stack/names.ts';
+import {
+  besideLabel,
+  fullNetworkName,
+  fullServiceName,
+  type ServiceName,
+  SERVICES,
+  stackName,
+} from '../stack/names.ts';
 import { printStack } from '../stack/print.ts';
 import type { StackDocument } from '../stack/render.ts';
 import { CliError } from '../ui/cli-error.ts';
@@ -131,6 +138,7 @@ export class Cluster {
       '--memory=512m',
       '--pids-limit=256',
       '--no-healthcheck',
+      `--label=${besideLabel(this.config)}`,
       `--network=${fullNetworkName(this.config, 'front')}`,
       image,
       'calculaud',

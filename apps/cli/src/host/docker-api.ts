@@ -55,10 +55,14 @@ export interface DockerApi {
   /** With the counts of running and wanted tasks. */
   readonly services: (filters?: Filters) => Promise<readonly Service[]>;
   readonly service: (idOrName: string) => Promise<Service | undefined>;
+  /** False when there was none. */
+  readonly removeService: (idOrName: string) => Promise<boolean>;
   readonly tasks: (filters?: Filters) => Promise<readonly Task[]>;
   /** Of this engine alone, stopped ones too. */
   readonly containers: (filters?: Filters) => Promise<readonly ContainerSummary[]>;
   readonly container: (id: string) => Promise<Container | undefined>;
+  /** Also one that runs. False when there was none, or somebody else is taking it away already. */
+  readonly removeContainer: (id: string) => Promise<boolean>;
   readonly image: (reference: string) => Promise<Image | undefined>;
   /** Their data comes along. A name is matched by its beginning. */
   readonly configs: (filters?: Filters) => Promise<readonly Config[]>;
@@ -119,8 +123,8 @@ export function dockerApi(transport: DockerTransport): DockerApi {
     const body = { Name: name, Data: Buffer.from(data).toString('base64'), Labels: labels };
     return parse(createdAnswer, await send({ method: 'POST', path, body, signal }), path).ID;
   };
-  const remove = async (path: string): Promise<boolean> =>
-    (await unlessMissing(send({ method: 'DELETE', path }))) !== undefined;
+  const remove = async (path: string, query: EngineRequest['query'] = {}): Promise<boolean> =>
+    (await unlessMissing(send({ method: 'DELETE', path, query }))) !== undefined;
 
   return {
     version,
@@ -129,11 +133,20 @@ export function dockerApi(transport: DockerTransport): DockerApi {
     services: async (filters) => list(servicesAnswer, '/services', filters, { status: 'true' }),
     service: async (idOrName) =>
       unlessMissing(get(serviceAnswer, `/services/${encodeURIComponent(idOrName)}`)),
+    removeService: async (idOrName) => remove(`/services/${encodeURIComponent(idOrName)}`),
     // A service that the filters name and that does not exist is an error to the engine.
     tasks: async (filters) => (await unlessMissing(list(tasksAnswer, '/tasks', filters))) ?? [],
     containers: async (filters) => list(containersAnswer, '/containers/json', filters, { all: 'true' }),
     container: async (id) =>
       unlessMissing(get(containerAnswer, `/containers/${encodeURIComponent(id)}/json`)),
+    removeContainer: async (id) => {
+      try {
+        return await remove(`/containers/${encodeURIComponent(id)}`, { force: 'true' });
+      } catch (error) {
+        if (error instanceof DockerError && /already in progress/.test(error.answer)) return false;
+        throw error;
+      }
+    },
     // The slashes of a reference belong to the path.
     image: async (reference) => unlessMissing(get(imageAnswer, `/images/${encodeURI(reference)}/json`)),
     configs: async (filters) => list(configsAnswer, '/configs', filters),

@@ -23,6 +23,8 @@ export interface ComposeService {
   readonly init?: boolean;
   readonly read_only: true;
   readonly cap_drop: readonly ['ALL'];
+  /** Of the kernel, for the network of this container alone. */
+  readonly sysctls?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
   readonly networks: readonly string[];

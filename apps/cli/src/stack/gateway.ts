@@ -67,6 +67,14 @@ defaults
     retry-on conn-failure empty-response 502 503
     # An old process answers once more on each idle connection before it closes it; else a request would meet the end.
     option idle-close-on-response
+    # A server gets a connection for each request: that it is made says that the server is there. On one that was kept, a
+    # request to a host that has just lost its power would be sent, and nobody could say any more whether it may be repeated.
+    option http-server-close
+    # Those that were under way there are given up after 4 s of silence, and repeated where that is harmless.
+    option srvtcpka
+    srvtcpka-idle 1s
+    srvtcpka-intvl 1s
+    srvtcpka-cnt 3
     timeout connect 1s
     timeout queue 10s
     timeout http-request 10s

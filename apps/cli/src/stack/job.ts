@@ -1,7 +1,7 @@
 import type { EnvironmentConfig } from '../environment/schema.ts';
 import type { ComposeMount } from './compose.ts';
 import { bounded } from './container.ts';
-import { fullNetworkName, fullSecretName, NETWORKS, SECRETS, stackName } from './names.ts';
+import { fullNetworkName, fullSecretName, jobLabel, NETWORKS, SECRETS, stackName } from './names.ts';
 import { placement } from './placement.ts';
 import type { ReleaseState } from './release-state.ts';
 import { job } from './services/application.ts';
@@ -28,7 +28,7 @@ export function renderJob(
   const { limits } = bounded(config, 'worker');
   const options: (readonly [option: string, value: string])[] = [
     ['--name', `${stack}-${name}`],
-    ['--label', `calculaud.job=${stack}`],
+    ['--label', jobLabel(config)],
     ['--mode', 'replicated-job'],
     ['--restart-condition', 'none'],
     ['--user', service.user],

@@ -25,6 +25,14 @@ export function apiService(colour: Colour): ServiceName {
   return colour === 'blue' ? SERVICES.apiBlue : SERVICES.apiGreen;
 }
 
+/** Of the containers that work for a deployment and are no part of the stack; whoever takes over finds them by it. */
+export function jobLabel(config: { readonly name: string }): string {
+  return `calculaud.job=${stackName(config)}`;
+}
+export function besideLabel(config: { readonly name: string }): string {
+  return `calculaud.beside=${stackName(config)}`;
+}
+
 /** As `docker service ls` shows it. */
 export function fullServiceName(config: { readonly name: string }, service: ServiceName): string {
   return `${stackName(config)}_${service}`;

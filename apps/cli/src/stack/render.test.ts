@@ -202,6 +202,14 @@ test('development runs the sources, production what is in the image', () => {
   expect(production).toMatchObject({ command: ['api'], environment: { LOG_LEVEL: 'info' } });
 });
 
+test('the database soon gives up sessions of a host that is gone, whether it owes them an answer or not', () => {
+  const { database } = rendered(environment()).file.services;
+  expect(database?.sysctls).toEqual({ 'net.ipv4.tcp_retries2': '4' });
+  expect(database?.command).toEqual(
+    expect.arrayContaining(['tcp_keepalives_idle=3', 'tcp_keepalives_interval=1', 'tcp_keepalives_count=3']),
+  );
+});
+
 test('the grace period is longer than the drain', () => {
   const period = (settings: object): string | undefined =>
     rendered(environment({ settings })).file.services['api-blue']?.stop_grace_period;

@@ -270,7 +270,21 @@ describe('hosts', () => {
     [
       'down',
       { node: { ...node(), state: 'down' }, away },
-      'Host host-b is down, say the managers. → Look at it.',
+      'Host host-b is down, say the managers. Nor does it answer here: ssh: connect to host host-b port 22: No route to ' +
+        'host. → Start it again. Is it lost for good, take it out of `hosts` in calculaud.yml, and then ' +
+        '`docker node rm --force host-b` on a manager.',
+    ],
+    [
+      'a manager that is down',
+      { node: { ...node(), state: 'down', role: 'manager' }, away },
+      'Host host-b is down, say the managers. Nor does it answer here: ssh: connect to host host-b port 22: No route to ' +
+        'host. → Start it again. Is it lost for good, take it out of `hosts` in calculaud.yml, and then ' +
+        '`docker node demote host-b && docker node rm --force host-b` on a manager.',
+    ],
+    [
+      'cut off from the managers alone',
+      { node: { ...node(), state: 'down' } },
+      'Host host-b is down, say the managers. → Look whether it reaches the managers: TCP 2377, TCP and UDP 7946, UDP 4789.',
     ],
     [
       'drained',

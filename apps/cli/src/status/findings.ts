@@ -228,8 +228,12 @@ function drift({ drift: found }: Seen, choice: string): Finding[] {
 
 function nodes({ name, away, node }: SeenHost): Finding[] {
   if (!node) return [wrong(`Host ${name} is no node of the Swarm.`, away?.hint ?? null)];
-  if (node.state !== 'ready')
-    return [wrong(`Host ${name} is ${node.state}, say the managers.`, away?.hint ?? null)];
+  if (node.state !== 'ready') {
+    const words = `Host ${name} is ${node.state}, say the managers.`;
+    return away
+      ? [wrong(`${words} Nor does it answer here: ${away.why}.`, waysOutOf(name, node))]
+      : [wrong(words, 'Look whether it reaches the managers: TCP 2377, TCP and UDP 7946, UDP 4789.')];
+  }
   if (node.availability !== 'active') {
     return [
       wrong(
@@ -247,6 +251,15 @@ function nodes({ name, away, node }: SeenHost): Finding[] {
       command: away.hint,
     },
   ];
+}
+
+/** Nothing is deployed as long as a host of the configuration is away, so whoever lost one for good has to say so. */
+function waysOutOf(name: string, { role }: NonNullable<SeenHost['node']>): string {
+  const remove = `docker node rm --force ${name}`;
+  return (
+    'Start it again. Is it lost for good, take it out of `hosts` in calculaud.yml, and then ' +
+    `\`${role === 'manager' ? `docker node demote ${name} && ${remove}` : remove}\` on a manager.`
+  );
 }
 
 const GIGABYTE = 1_000_000_000;

@@ -17,6 +17,8 @@ export interface Engine {
   readonly address: DockerAddress;
   /** Each request as `GET /v1.41/configs`, oldest first. */
   readonly requests: readonly string[];
+  /** What runs, by name, each with its only label as `name=value`. */
+  readonly running: Readonly<Record<'services' | 'containers', Map<string, string>>>;
   /** Asked before each request; nothing goes wrong as long as it says nothing. */
   trouble: (request: string) => Trouble | undefined;
   readonly stop: () => Promise<void>;
@@ -52,6 +54,7 @@ export async function startEngine({ minApiVersion = '1.12' } = {}): Promise<Engi
   const folder = mkdtempSync(join(tmpdir(), 'calculaud-engine-'));
   const path = join(folder, 'docker.sock');
   const stored = new Map<string, Stored>();
+  const running = { services: new Map<string, string>(), containers: new Map<string, string>() };
   const requests: string[] = [];
   let index = 10;
 
@@ -62,6 +65,16 @@ export async function startEngine({ minApiVersion = '1.12' } = {}): Promise<Engi
       return { status: 200, answer: { Version: '20.10.24', Os: 'linux', Arch: 'amd64', ...versions } };
     }
     if (collection === 'info') return { status: 200, answer: INFO };
+    if (collection === 'services' || collection === 'containers') {
+      const all = running[collection];
+      if (method === 'DELETE')
+        return { status: all.delete(key ?? '') ? 204 : 404, answer: { message: 'gone' } };
+      const { label = [] } = z
+        .object({ label: z.array(z.string()).optional() })
+        .parse(JSON.parse(url.searchParams.get('filters') ?? '{}'));
+      const found = [...all].filter(([, itsLabel]) => label.every((wanted) => wanted === itsLabel));
+      return { status: 200, answer: found.map(([name]) => shownAs[collection](name)) };
+    }
     if (collection !== 'configs') return { status: 404, answer: { message: 'page not found' } };
     if (key === 'create') {
       const created = spec.parse(JSON.parse(body));
@@ -136,6 +149,7 @@ export async function startEngine({ minApiVersion = '1.12' } = {}): Promise<Engi
   const engine: Engine = {
     address: { kind: 'unix', path },
     requests,
+    running,
     trouble: () => undefined,
     stop: async () => {
       const closed = once(server, 'close');
@@ -147,6 +161,22 @@ export async function startEngine({ minApiVersion = '1.12' } = {}): Promise<Engi
   };
   return engine;
 }
+
+const shownAs = {
+  services: (name: string): unknown => {
+    const Spec = { Name: name, TaskTemplate: {}, Mode: {} };
+    return { ID: name, Version: { Index: 1 }, CreatedAt: '', UpdatedAt: '', Spec };
+  },
+  containers: (name: string): unknown => ({
+    Id: name,
+    Names: [`/${name}`],
+    Image: 'calculaud:1',
+    ImageID: 'sha256:1',
+    Created: 0,
+    State: 'running',
+    Status: 'Up 2 minutes',
+  }),
+};
 
 function shown({ ID, Name, Data, Labels, version }: Stored): unknown {
   const at = '2026-01-01T10:00:00Z';
