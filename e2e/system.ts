@@ -11,6 +11,11 @@ export const repository = fileURLToPath(new URL('..', import.meta.url));
 /** Whether the full counts of the bars are asked for, and not the small ones of every run. */
 export const full = process.env['CALCULAUD_E2E'] === 'full';
 
+/** What a program of ours gets of the tests' environment: not the switches of the tests, which it would refuse. */
+export function bareEnvironment(): Record<string, string | undefined> {
+  return { PATH: process.env['PATH'], HOME: process.env['HOME'] };
+}
+
 export interface System {
   readonly url: string;
   readonly managementUrl: string;
@@ -40,8 +45,7 @@ export async function startSystem(
   const child = spawn('sh', ['scripts/run.sh', 'start'], {
     cwd: repository,
     env: {
-      PATH: process.env['PATH'],
-      HOME: process.env['HOME'],
+      ...bareEnvironment(),
       CALCULAUD_DATA: dataDirectory,
       PORT: '0',
       MANAGEMENT_PORT: '0',
@@ -99,7 +103,7 @@ export async function startSystem(
 export async function calculaud(dataDirectory: string, ...args: string[]): Promise<string> {
   const child = spawn(join(repository, 'apps/cli/bin/calculaud'), args, {
     cwd: repository,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], CALCULAUD_DATA: dataDirectory },
+    env: { ...bareEnvironment(), CALCULAUD_DATA: dataDirectory },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -1,6 +1,7 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { addedP99 } from '../../apps/cli/src/journey/probe-events.ts';
+import type { ProbeSummary } from '../../apps/cli/src/journey/probe-events.ts';
 import { calculaud, type Outcome } from '../../apps/cli/src/testing/command-line.ts';
 import { dockerDaemon } from './daemon.ts';
 import { faultyImage } from './faults/faulty-image.ts';
@@ -16,6 +17,8 @@ const full = process.env['CALCULAUD_E2E'] === 'full';
 const rate = full ? 200 : 40;
 /** By so much answers may get slower at worst: what the bar says, and what is still no outage on a machine with other work. */
 const mostAddedMs = full ? 250 : 1000;
+/** The phase in which nothing is deployed. */
+const UNDISTURBED = 'undisturbed';
 const https = 22_443;
 const strategies = ['blue-green', 'rolling', 'canary'] as const;
 /** The same code under two names: what differs is that it is another version. */
@@ -89,6 +92,14 @@ function otherThan(colour: string): string {
   return colour === 'blue' ? 'green' : 'blue';
 }
 
+/** By how much the worst phase after one was slower than it, in ms. */
+function addedP99({ phases }: ProbeSummary, reference: string): number {
+  const entries = Object.entries(phases);
+  const later = entries.slice(entries.findIndex(([phase]) => phase === reference) + 1);
+  const before = phases[reference]?.p99_ms ?? Number.NaN;
+  return Math.max(...later.map(([, { p99_ms }]) => p99_ms ?? Number.NaN)) - before;
+}
+
 /** So many requests can be open at a time when none takes longer than 100 ms; and the one upload. */
 function inFlight(perSecond: number): number {
   return Math.ceil(perSecond * 0.1) + 1;
@@ -136,7 +147,10 @@ describe('a version that is good', () => {
         ] as const)
       : strategies;
     const rounds = planned.length;
+    // Servers that have just started, and are asked for the first time, are slow.
     const traffic = await startTraffic(environment, { https, rate, beforeMs: 10_000 });
+    traffic.mark(UNDISTURBED);
+    await wait(15_000);
     let current = 0;
     for (let round = 0; round < rounds; round += 1) {
       const strategy = planned[round % planned.length] ?? 'rolling';
@@ -150,14 +164,15 @@ describe('a version that is good', () => {
       console.log(`${round + 1} ${strategy}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
     }
     const summary = await traffic.end();
+    const added = addedP99(summary, UNDISTURBED);
     console.log(
       `${rounds} deployments under ${Math.round(summary.sent / summary.seconds)} requests/s: ${summary.sent} sent, ` +
-        `${summary.failed} failed; added p99 ${addedP99(summary)} ms; ${JSON.stringify(summary.writes)}; ` +
+        `${summary.failed} failed; added p99 ${added} ms; ${JSON.stringify(summary.writes)}; ` +
         JSON.stringify(summary.phases),
     );
     expect(summary.failures).toEqual([]);
     expect(summary).toMatchObject({ failed: 0, writes: { lost: 0, doubled: 0 } });
-    expect(addedP99(summary) ?? Infinity).toBeLessThanOrEqual(mostAddedMs);
+    expect(added).toBeLessThanOrEqual(mostAddedMs);
   }, 3_600_000);
 
   test('is taken back by one command, which switches at once', async () => {

@@ -85,7 +85,13 @@ function everyKill(): readonly Kill[] {
   }));
 }
 
-const kills = full ? everyKill() : CHOSEN;
+/** What is left behind by the others of them is left by one of these, too; four minutes less. */
+const SHORT = CHOSEN.filter(
+  ({ command, step }) =>
+    command === 'scale' || command === 'rollback' || (command === 'blue-green' && step === 4),
+);
+const kills = full ? [...CHOSEN, ...everyKill()] : SHORT;
+if (!full) console.log(`Only with --full: kills at every other step`);
 
 let environment: StackEnvironment;
 let cluster: Cluster;

@@ -4,6 +4,7 @@ import { repository } from '../system.ts';
 import { ensureBaseImages } from './base-images/build.ts';
 import { dockerDaemon } from './daemon.ts';
 import { buildProductImages } from './product-images.ts';
+import { ONLY_FULL } from './vitest.config.ts';
 
 /**
  * `npm run e2e:docker`: the tests of image, stack and deployments on a real Docker daemon. It takes the one that answers,
@@ -34,6 +35,7 @@ try {
   if (values.prepare) {
     console.log(`\nexport DOCKER_HOST=${daemon.host}\n${[...daemon.enter, '<command>'].join(' ')}`);
   } else {
+    if (!values.full) console.log(`Only with --full: ${ONLY_FULL.join(', ')}`);
     process.exitCode = runTests();
   }
 } finally {

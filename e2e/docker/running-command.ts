@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { repository } from '../system.ts';
+import { bareEnvironment, repository } from '../system.ts';
 
 /** The built program, as operators run it: compiling the sources takes seconds that are not the command's. */
 const main = join(repository, 'apps/cli/dist/main.js');
@@ -49,7 +49,7 @@ export function startCommand(
   // A process group of its own, as a shell gives it.
   const child = spawn(process.execPath, [main, '--json', ...argv], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...environment },
+    env: { ...bareEnvironment(), ...environment },
     detached: true,
   });
   const events: CommandEvent[] = [];

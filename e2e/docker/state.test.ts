@@ -71,10 +71,10 @@ describe('two deployers', () => {
     await site.close();
   });
 
-  test(`are never at work together, in ${full ? 200 : 20} races`, async () => {
+  test(`are never at work together, in ${full ? 200 : 10} races`, async () => {
     const deployers = [await site.deployer(), await site.deployer()];
     const outcomes: string[] = [];
-    for (let race = 0; race < (full ? 200 : 20); race += 1) {
+    for (let race = 0; race < (full ? 200 : 10); race += 1) {
       const answers = await Promise.all(
         deployers.map(async ({ order }, n) =>
           order({

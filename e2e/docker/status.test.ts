@@ -10,7 +10,7 @@ import { openRegister } from '../../apps/cli/src/deployment/register.ts';
 import { openDocker } from '../../apps/cli/src/host/docker.ts';
 import { parseDockerAddress } from '../../apps/cli/src/host/docker-address.ts';
 import { calculaud, type Outcome } from '../../apps/cli/src/testing/command-line.ts';
-import { repository } from '../system.ts';
+import { bareEnvironment, repository } from '../system.ts';
 import { dockerDaemon } from './daemon.ts';
 import { images } from './images.ts';
 import { type StackEnvironment, stackEnvironment } from './stack-environment.ts';
@@ -472,7 +472,11 @@ function startCommand(line: readonly string[], { terminal = false } = {}): Child
         '/dev/null',
       ]
     : command;
-  const child = spawn(program, args, { cwd: repository, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(program, args, {
+    cwd: repository,
+    env: { ...bareEnvironment(), SHELL: '/bin/sh', TERM: 'xterm' },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   said.set(child, '');
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('error', () => undefined);

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type ProbeSummary, probeEvent } from '../../apps/cli/src/journey/probe-events.ts';
-import { repository } from '../system.ts';
+import { bareEnvironment, repository } from '../system.ts';
 import type { StackEnvironment } from './stack-environment.ts';
 
 /** Users of a stack: mixed traffic through the published port, until it is ended. */
@@ -56,18 +57,26 @@ export async function startTraffic(
     '--connect',
     `${address}:${https}`,
   ];
-  const program = spawn(command, line, { cwd: repository, stdio: ['pipe', 'pipe', 'pipe'] });
-  program.stdin.write(`${JSON.stringify({ token: token ?? (await newToken(environment)) })}\n`);
+  const program = spawn(command, line, {
+    cwd: repository,
+    env: bareEnvironment(),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   const said: string[] = [];
   createInterface({ input: program.stderr }).on('line', (line) => said.push(line));
+  // It may end at once, while a token is made for it.
+  program.stdin.on('error', () => undefined);
+  const ended = once(program, 'exit').then(([code]: readonly unknown[]) => {
+    throw new Error(`The traffic ended with ${String(code)}: ${said.slice(-10).join('\n')}`);
+  });
+  ended.catch(() => undefined);
+  const made = token ?? (await Promise.race([newToken(environment), ended]));
+  program.stdin.write(`${JSON.stringify({ token: made })}\n`);
   let summary: ProbeSummary | undefined;
   let inFlight = 0;
   let failed = 0;
   const heard = new Map<string, (at: number) => void>();
-  await new Promise<void>((resolve, reject) => {
-    program.once('exit', (code) =>
-      reject(new Error(`The traffic ended with ${code}: ${said.slice(-10).join('\n')}`)),
-    );
+  const begun = new Promise<void>((resolve) => {
     createInterface({ input: program.stdout }).on('line', (line) => {
       const event = probeEvent.parse(JSON.parse(line));
       if (event.event === 'window') {
@@ -79,6 +88,7 @@ export async function startTraffic(
       if (event.event === 'summary') summary = event;
     });
   });
+  await Promise.race([begun, ended]);
   const mark = (phase: string): void => void program.stdin.write(`${JSON.stringify({ mark: phase })}\n`);
   return {
     mark,
@@ -91,9 +101,9 @@ export async function startTraffic(
     failed: () => failed,
     inFlight: () => inFlight,
     end: async () => {
-      const ended = exitOf(program);
+      const exit = exitOf(program);
       program.stdin.end();
-      await ended;
+      await exit;
       rmSync(folder, { recursive: true, force: true });
       if (!summary) throw new Error(`The traffic has no summary:\n${said.slice(-10).join('\n')}`);
       return summary;
