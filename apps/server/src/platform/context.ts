@@ -27,17 +27,29 @@ export interface IfMatch {
   readonly versions: ReadonlySet<number>;
 }
 
-/** Making one costs 0.2 ms, a fifth of the server's time for a small answer. */
-const formatters = new Map<string, Intl.DateTimeFormat>();
+interface Calendar {
+  readonly formatter: Intl.DateTimeFormat;
+  minute: number;
+  day: string;
+}
 
-/** The calendar day of an instant in a time zone. */
+/** Making a formatter costs 0.2 ms, formatting 0.01: a fifth and a hundredth of the server's time for a small answer. */
+const calendars = new Map<string, Calendar>();
+
+/** The calendar day of an instant in a time zone. No day begins within a minute, wherever it is. */
 export function calendarDay(instant: Date, timeZone: string): string {
-  let formatter = formatters.get(timeZone);
-  if (!formatter) {
-    formatter = new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short' });
-    formatters.set(timeZone, formatter);
+  let calendar = calendars.get(timeZone);
+  if (!calendar) {
+    const formatter = new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short' });
+    calendar = { formatter, minute: Number.NaN, day: '' };
+    calendars.set(timeZone, calendar);
   }
-  return formatter.format(instant);
+  const minute = Math.floor(instant.getTime() / 60_000);
+  if (minute !== calendar.minute) {
+    calendar.day = calendar.formatter.format(instant);
+    calendar.minute = minute;
+  }
+  return calendar.day;
 }
 
 /** Who the database shall write down as the author of what the request changes. */

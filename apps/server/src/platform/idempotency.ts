@@ -22,7 +22,7 @@ export function idempotent<E extends Endpoint>(
     services: Services<Executor>,
     input: Input<E>,
     context: RequestContext,
-  ) => Promise<{ readonly json: string; readonly version?: number }>,
+  ) => Promise<{ readonly json: string | Buffer; readonly version?: number }>,
 ): Handler<E> {
   return async (input, context, request) => {
     const key = request.headers['idempotency-key'];
@@ -36,7 +36,7 @@ export function idempotent<E extends Endpoint>(
     return transaction(services.db, actor(context), async (tx) => {
       if (await queries.claimKey(tx, owner, hash)) {
         const answer = await work({ ...services, db: tx }, input, context);
-        await queries.storeAnswer(tx, owner, answer);
+        await queries.storeAnswer(tx, owner, { ...answer, json: answer.json.toString() });
         return answer;
       }
       const earlier = await queries.earlierAnswer(tx, owner);

@@ -22,7 +22,7 @@ import {
 } from './rules.ts';
 
 export interface VersionedJson {
-  readonly json: string;
+  readonly json: Buffer;
   readonly version: number;
 }
 

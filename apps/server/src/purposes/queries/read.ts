@@ -69,23 +69,23 @@ export async function getPurpose(
   db: Executor,
   id: number,
   { today, links }: Pick<View, 'today' | 'links'>,
-): Promise<{ json: string; version: number } | undefined> {
+): Promise<{ json: Buffer; version: number } | undefined> {
   const [purpose] = await onePurpose(db, { id, today, ...links });
   return purpose;
 }
 
 const onePurpose = compiledOnce<
   { id: number; today: string } & View['links'],
-  { json: string; version: number }
+  { json: Buffer; version: number }
 >((slot) => {
   const id = slot('id');
   return sql`/* purposes.get */
     with ${nestedCatalogue}
-    select ${withMembers('found.json', {
+    select textout(${withMembers('found.json', {
       pending_authorities: pendingAuthorities(sql`p.purpose_id = ${id}`),
       auto_flagged_at: sql`utc_iso(o.auto_flagged_at)`,
       auto_flag_reason: sql`o.auto_flag_reason`,
-    })} as json, found.version
+    })}) as json, found.version
     from (${purposeRows(sql`(select * from purpose where id = ${id})`, slot('today'), linkSlots(slot))}) found, purpose o
     where o.id = ${id}`;
 });
