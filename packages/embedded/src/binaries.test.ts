@@ -16,9 +16,11 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { type Account, prepareAccount } from './account.ts';
 import { prepareDataDirectory } from './layout.ts';
-import { dataFolder, isRoot, NOBODY, ourselves } from './testing/folders.ts';
+import { dataFolder, isRoot, NOBODY, ourselves, removeFoldersAfterwards } from './testing/folders.ts';
 import { hold, type HoldOptions } from './testing/hold.ts';
 import { query } from './testing/query.ts';
+
+removeFoldersAfterwards();
 
 vi.setConfig({ testTimeout: 60_000 });
 

@@ -6,9 +6,11 @@ import { Client } from 'pg';
 import { expect, test, vi } from 'vitest';
 import { isAlive } from './processes.ts';
 import { connectEmbedded, type EmbeddedPostgres, startEmbeddedPostgres } from './supervisor.ts';
-import { dataFolder, usedDataFolder } from './testing/folders.ts';
+import { dataFolder, removeFoldersAfterwards, usedDataFolder } from './testing/folders.ts';
 import { hold } from './testing/hold.ts';
 import { query } from './testing/query.ts';
+
+removeFoldersAfterwards();
 
 vi.setConfig({ testTimeout: 60_000 });
 

@@ -2,8 +2,17 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { startEmbeddedPostgres } from './supervisor.ts';
-import { dataFolder, usedDataFolder, isRoot, NOBODY, ourselves } from './testing/folders.ts';
+import {
+  dataFolder,
+  isRoot,
+  NOBODY,
+  ourselves,
+  removeFoldersAfterwards,
+  usedDataFolder,
+} from './testing/folders.ts';
 import { hold } from './testing/hold.ts';
+
+removeFoldersAfterwards();
 
 vi.setConfig({ testTimeout: 60_000 });
 

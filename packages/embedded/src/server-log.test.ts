@@ -4,7 +4,9 @@ import { Client } from 'pg';
 import { expect, test } from 'vitest';
 import { lastLines } from './server-log.ts';
 import { startEmbeddedPostgres } from './supervisor.ts';
-import { dataFolder } from './testing/folders.ts';
+import { dataFolder, removeFoldersAfterwards } from './testing/folders.ts';
+
+removeFoldersAfterwards();
 
 test('a statement is logged without its values', async () => {
   const folder = dataFolder();

@@ -5,9 +5,11 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { DATABASE_ROLES } from './roles.ts';
 import { connectEmbedded, type EmbeddedPostgres, startEmbeddedPostgres } from './supervisor.ts';
-import { dataFolder, usedDataFolder, users } from './testing/folders.ts';
+import { dataFolder, removeFoldersAfterwards, usedDataFolder, users } from './testing/folders.ts';
 import { hold } from './testing/hold.ts';
 import { query } from './testing/query.ts';
+
+removeFoldersAfterwards();
 
 vi.setConfig({ testTimeout: 60_000 });
 

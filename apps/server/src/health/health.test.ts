@@ -126,7 +126,11 @@ test('a process tells what it has answered and what it keeps; garbage does not c
       })
       .parse(response.json());
   };
-  await report('POST', '/process/collect-garbage');
+  // What earlier files of tests left in this process goes in several rounds.
+  for (let last = Infinity, live = 0; ; last = live) {
+    live = (await report('POST', '/process/collect-garbage')).memory.live_bytes;
+    if (live > last - 1e6) break;
+  }
   const before = await report('GET', '/process');
   expect(before).toMatchObject({ requests: 0, open_requests: 0 });
 

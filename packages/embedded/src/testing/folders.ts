@@ -51,5 +51,11 @@ function remove(folders: string[]): void {
   }
 }
 
-afterEach(() => remove(untilTestEnds));
-afterAll(() => remove(untilFileEnds));
+/** To be called by every file that makes such folders: files share this module, and a hook belongs to one file. */
+export function removeFoldersAfterwards(): void {
+  afterEach(() => remove(untilTestEnds));
+  afterAll(() => {
+    remove(untilFileEnds);
+    used = undefined;
+  });
+}
