@@ -119,6 +119,8 @@ export async function launch(
     ['--pidfile', join(folder, 'exec', 'pid')],
     // Named, so that the groups lie in the same place everywhere and can be removed at the end.
     ['--exec-opt', 'native.cgroupdriver=cgroupfs'],
+    // A process that copies every byte took an eighth of a processor at 200 requests a second; CIS 2.16 wants it off as well.
+    ['--userland-proxy=false'],
     ['--cgroup-parent', `/${controlGroupOf(folder)}`],
   ];
   const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', ...more];

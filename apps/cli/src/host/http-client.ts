@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request as sendPlain } from 'node:http';
 import { Agent as TlsAgent, request as sendEncrypted } from 'node:https';
+import { type ClientTls, clientTls } from './client-tls.ts';
 import type { Http2Client } from './http2-client.ts';
 import { addressOf } from './http-address.ts';
 import { asError, BrokenOff, problemOf, TimeOut } from './http-failure.ts';
@@ -23,7 +23,7 @@ const KEPT_BYTES = 4 * 1024 * 1024;
 export class HttpClient {
   readonly #url: URL;
   readonly #connect: string | undefined;
-  readonly #tls: { readonly servername: string; readonly ca?: Buffer } | undefined;
+  readonly #tls: ClientTls | undefined;
   readonly #keepAlive: Agent;
   #http2: Promise<Http2Client> | undefined;
 
@@ -31,10 +31,8 @@ export class HttpClient {
     this.#url = new URL(url);
     this.#connect = connect;
     const encrypted = this.#url.protocol === 'https:';
-    this.#tls = encrypted
-      ? { servername: this.#url.hostname, ...(ca ? { ca: readFileSync(ca) } : {}) }
-      : undefined;
-    const pool = { keepAlive: true, maxFreeSockets: 32 };
+    this.#tls = encrypted ? clientTls(this.#url.hostname, ca) : undefined;
+    const pool = { keepAlive: true };
     this.#keepAlive = encrypted ? new TlsAgent(pool) : new Agent(pool);
   }
 

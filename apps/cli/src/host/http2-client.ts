@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import type { ClientTls } from './client-tls.ts';
 import { addressOf } from './http-address.ts';
 import { TimeOut } from './http-failure.ts';
 import type { HttpAnswer, HttpRequest } from './http-message.ts';
@@ -14,14 +15,10 @@ class Refused extends Error {}
 export class Http2Client {
   readonly #url: URL;
   readonly #connect: string | undefined;
-  readonly #tls: { readonly servername: string; readonly ca?: Buffer } | undefined;
+  readonly #tls: ClientTls | undefined;
   #session: ClientHttp2Session | undefined;
 
-  constructor(
-    url: URL,
-    connectTo: string | undefined,
-    tls: { readonly servername: string; readonly ca?: Buffer } | undefined,
-  ) {
+  constructor(url: URL, connectTo: string | undefined, tls: ClientTls | undefined) {
     this.#url = url;
     this.#connect = connectTo;
     this.#tls = tls;

@@ -76,7 +76,9 @@ defaults
     srvtcpka-intvl 1s
     srvtcpka-cnt 3
     timeout connect 1s
-    timeout queue 10s
+    timeout queue 5s
+    # Whoever has gone is not answered any more, while he waits for a free server.
+    option abortonclose
     timeout http-request 10s
     timeout http-keep-alive 30s
     timeout client 1m
@@ -207,6 +209,13 @@ const SWITCH = lines([
 /** How the servers begin that are used while none of the checked ones is ready. */
 export const UNCHECKED = 'any-';
 
+/**
+ * At once for one server, slow uploads and downloads among them. Without a bound, all that comes in a moment of overload is
+ * begun: at 200 requests a second on two processors, 2,300 were under way half a minute later, and each of them was answered
+ * after its client had given up.
+ */
+const MOST_REQUESTS = 100;
+
 function colourBackend(config: EnvironmentConfig, colour: Colour): string {
   const service = apiService(colour);
   return `
@@ -216,6 +225,8 @@ backend ${backendName(colour)}
     http-check expect status 200
     # One failed connection is enough to be left out until the next check.
     default-server check port ${MANAGEMENT_PORT} inter 500ms fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down
+    # The rest waits here, where it can go to any server, is forgotten when its client leaves, and is told after a while.
+    default-server maxconn ${MOST_REQUESTS}
     default-server resolvers docker init-addr last,none
     server-template api- 1-${SERVER_SLOTS} tasks.${service}:${API_PORT}
     # While all of them say that they are not ready (the database is away, the machine is starved), they are asked all the
