@@ -9,6 +9,8 @@ alter index stage_custom_name_trgm_idx set (gin_pending_list_limit = 64);
 alter index file_attachment_original_filename_trgm_idx set (gin_pending_list_limit = 64);
 
 -- What waits already.
-select gin_clean_pending_list(indexrelid)
-from pg_index join pg_class on pg_class.oid = indexrelid
-where relname like '%\_trgm\_idx' and relnamespace = current_schema()::regnamespace;
+select gin_clean_pending_list(index)
+from unnest(array[
+  'purpose_description_trgm_idx', 'purpose_comments_trgm_idx', 'stage_value_trgm_idx', 'stage_note_trgm_idx',
+  'stage_custom_name_trgm_idx', 'file_attachment_original_filename_trgm_idx'
+]::regclass[]) index;
