@@ -22,6 +22,7 @@ import { logRedaction } from './platform/log-redaction.ts';
 import { acceptMultipart } from './platform/multipart.ts';
 import { answerUnknownRoutes } from './platform/not-found.ts';
 import type { Services } from './platform/services.ts';
+import { withoutSchemas } from './platform/without-schemas.ts';
 import { purchasesRoutes } from './purchases/routes.ts';
 import { purposesRoutes } from './purposes/routes.ts';
 import { stagesRoutes } from './stages/routes.ts';
@@ -58,6 +59,7 @@ export async function buildApp({
     forceCloseConnections: 'idle',
     // While it drains it goes on answering what still comes.
     return503OnClosing: false,
+    schemaController: withoutSchemas,
     clientErrorHandler: answerUnreadable,
     frameworkErrors: answerMalformed,
   });

@@ -168,7 +168,7 @@ export class Journeys {
     this.#tools = tools;
   }
 
-  /** Rejects when a journey's program ends, which it should not. */
+  /** Resolves when the program has begun; rejects when it ends, which it should not. */
   async through(
     colour: Colour,
     token: string,
@@ -186,15 +186,20 @@ export class Journeys {
         '--url',
         `http://${SERVICES.gateway}:${GATEWAY.ports[colour]}`,
       ]);
+      let first: () => void = () => undefined;
+      const begun = new Promise<void>((resolve) => (first = resolve));
       const started: RunningJourneys = {
         listen,
         observer: observe(program, token, (line) => {
           const event = journeyEvent.safeParse(line);
-          if (event.success && event.data.event === 'journey') started.listen(event.data);
+          if (!event.success) return;
+          first();
+          if (event.data.event === 'journey') started.listen(event.data);
         }),
       };
       running = started;
       this.#running.set(colour, started);
+      await Promise.race([begun, started.observer.broken]);
     }
     const { observer } = running;
     running.listen = listen;

@@ -60,18 +60,25 @@ export async function watch(
           ['old', old],
           ['new', fresh],
         ];
-  const joined = await Promise.all(
-    sides.map(async ([side, colour]) =>
-      journeys.through(colour, token, (result) => log.journey(side, result, elapsed())),
-    ),
-  );
-  const compared = checks.sideBySide
-    ? await compareColours(cluster, { old: old ?? fresh, new: fresh, tools, token }, (event) =>
-        log.probe(event),
-      )
-    : undefined;
+  let over = false;
+  const joined: Awaited<ReturnType<Journeys['through']>>[] = [];
+  let comparing: ReturnType<typeof compareColours> | undefined;
+  // One after the other: programs that start at the same moment take the processors from the users.
+  const observe = async (): Promise<never> => {
+    for (const [side, colour] of sides) {
+      if (over) break;
+      joined.push(await journeys.through(colour, token, (result) => log.journey(side, result, elapsed())));
+    }
+    if (checks.sideBySide && !over) {
+      const both = { old: old ?? fresh, new: fresh, tools, token };
+      comparing = compareColours(cluster, both, (event) => log.probe(event));
+    }
+    return Promise.race([...joined, ...(comparing ? [await comparing] : [])].map((one) => one.broken));
+  };
+  const broken = observe();
+  // Whoever waits for it hears of it; when a verdict came first, nobody does.
+  broken.catch(() => undefined);
   try {
-    const broken = Promise.race([...joined, ...(compared ? [compared] : [])].map((one) => one.broken));
     for (;;) {
       signal.throwIfAborted();
       await Promise.race([look(cluster, gateway, given, log, { elapsed, since }), broken]);
@@ -82,8 +89,9 @@ export async function watch(
       await pause(LOOK_MS, undefined, { signal });
     }
   } finally {
+    over = true;
     for (const { leave } of joined) leave();
-    await compared?.end();
+    await (await comparing)?.end();
   }
 }
 

@@ -10,7 +10,7 @@ import { type Probe, Traffic } from './traffic.ts';
 import { Writes } from './writes.ts';
 
 export interface SideOptions extends Omit<ProbeOptions, 'uploadSeconds'> {
-  /** Sent to every server of both sides before anything counts: a version that has just started is slow. */
+  /** Sent to every server of the new side before anything counts: a version that has just started is slow. */
   readonly warmUp: number;
   /** Port on which the servers tell of their memory; without it only those are asked whose management is known. */
   readonly managementPort?: number | undefined;
@@ -27,8 +27,9 @@ export interface Side extends ProbeTarget {
   readonly management?: string | undefined;
 }
 
-const WARM_UP_AT_ONCE = 2;
 const LOOK_UP_EVERY_MS = 2000;
+/** Pairs at once. When everything is slow, comparing must not be what makes it slower. */
+const MOST_OPEN = 5;
 
 const processReport = z.object({
   version: z.string(),
@@ -61,12 +62,12 @@ export async function probeSideBySide(old: Side, fresh: Side, options: SideOptio
   const memory = new Memory(sides, options, record);
   try {
     await sides.lookUp();
-    await couple.warmUp(options.warmUp, end.signal);
+    await couple.warmUp(options.warmUp, rate, end.signal);
     const reading = memory.goOn(end.signal);
     const lookingUp = setInterval(() => void sides.lookUp(), LOOK_UP_EVERY_MS);
     const act = () => {
       // While garbage is collected everything takes longer, and that says nothing.
-      if (memory.reading || end.signal.aborted) return;
+      if (memory.reading || end.signal.aborted || open.size >= MOST_OPEN) return;
       const sent = couple.compare().finally(() => open.delete(sent));
       open.add(sent);
     };
@@ -94,7 +95,7 @@ class Sides {
   readonly fresh: Side;
   readonly #instancesOf: SideOptions['instancesOf'];
   readonly #instances = new Map<string, readonly string[]>();
-  #turn = 0;
+  readonly #turns = new Map<string, number>();
 
   constructor(old: Side, fresh: Side, { instancesOf }: SideOptions) {
     this.old = old;
@@ -117,8 +118,9 @@ class Sides {
   /** One after the other. */
   next(side: Side): string | undefined {
     const instances = this.instances(side);
-    this.#turn += 1;
-    return instances[Math.floor(this.#turn / 2) % Math.max(1, instances.length)];
+    const turn = this.#turns.get(side.name) ?? 0;
+    this.#turns.set(side.name, turn + 1);
+    return instances[turn % Math.max(1, instances.length)];
   }
 }
 
@@ -149,20 +151,18 @@ class Couple {
     this.#record.pair({ kind, old: oldFirst ? first : second, new: oldFirst ? second : first });
   }
 
-  async warmUp(requests: number, signal: AbortSignal): Promise<void> {
-    const { old, fresh } = this.#sides;
-    const one = async (side: Side, instance: string) => {
-      for (let sent = 0; sent < requests && !signal.aborted; sent += WARM_UP_AT_ONCE) {
-        const probes = Array.from({ length: Math.min(WARM_UP_AT_ONCE, requests - sent) }, () =>
-          this.#traffic.probe(this.#traffic.nextKind()),
-        );
-        await Promise.all(probes.map((probe) => this.#send(side, probe, instance)));
-      }
+  /** No faster than what is measured later: a cold server that gets all it can take slows down the users of the old one. */
+  async warmUp(requests: number, perSecond: number, signal: AbortSignal): Promise<void> {
+    const { fresh } = this.#sides;
+    const instances = this.#sides.instances(fresh);
+    const enough = new AbortController();
+    const open: Promise<unknown>[] = [];
+    const act = () => {
+      if (open.length >= requests * instances.length) enough.abort();
+      else open.push(this.#send(fresh, this.#traffic.probe(this.#traffic.nextKind())));
     };
-    const all = [old, fresh].flatMap((side) =>
-      this.#sides.instances(side).map((instance) => one(side, instance)),
-    );
-    await Promise.all(all);
+    await steadily(perSecond, AbortSignal.any([signal, enough.signal]), act, () => undefined);
+    await Promise.all(open);
   }
 
   async #send(side: Side, { kind, request, expected, write }: Probe, instance = this.#sides.next(side)) {
@@ -176,12 +176,16 @@ class Couple {
   }
 }
 
-/** Asks every server every so often what it keeps, right after its garbage was collected. */
+/**
+ * Asks every so often what the servers keep, right after their garbage was collected. Users wait for the old version while
+ * it does that, for 50 to 150 ms on a busy host: there one server is asked, and every other time.
+ */
 class Memory {
   readonly #sides: Sides;
   readonly #options: SideOptions;
   readonly #record: ProbeRecord;
   reading = false;
+  #readings = 0;
 
   constructor(sides: Sides, options: SideOptions, record: ProbeRecord) {
     this.#sides = sides;
@@ -201,20 +205,20 @@ class Memory {
   async #read(): Promise<void> {
     this.reading = true;
     try {
-      for (const side of [this.#sides.old, this.#sides.fresh]) {
-        for (const instance of this.#sides.instances(side)) {
-          const { managementPort: port } = this.#options;
-          const usual = port === undefined ? undefined : instance.replace(/:\d+$/, `:${port}`);
-          const address = side.management ?? usual;
-          if (address !== undefined) await this.#ask(side, instance, address);
-        }
-      }
+      const { old, fresh } = this.#sides;
+      if (this.#readings % 2 === 0) await this.#ask(old, this.#sides.instances(old)[0]);
+      for (const instance of this.#sides.instances(fresh)) await this.#ask(fresh, instance);
+      this.#readings += 1;
     } finally {
       this.reading = false;
     }
   }
 
-  async #ask(side: Side, instance: string, address: string): Promise<void> {
+  async #ask(side: Side, instance: string | undefined): Promise<void> {
+    const { managementPort: port } = this.#options;
+    const usual = port === undefined ? undefined : instance?.replace(/:\d+$/, `:${port}`);
+    const address = side.management ?? usual;
+    if (instance === undefined || address === undefined) return;
     const outcome: HttpOutcome = await this.#options.plain.send({
       method: 'POST',
       path: '/process/collect-garbage',

@@ -227,6 +227,8 @@ backend ${backendName(colour)}
     default-server check port ${MANAGEMENT_PORT} inter 500ms fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down
     # The rest waits here, where it can go to any server, is forgotten when its client leaves, and is told after a while.
     default-server maxconn ${MOST_REQUESTS}
+    # One that has just become ready still learns: it gets its full share after ten seconds.
+    default-server slowstart 10s
     default-server resolvers docker init-addr last,none
     server-template api- 1-${SERVER_SLOTS} tasks.${service}:${API_PORT}
     # While all of them say that they are not ready (the database is away, the machine is starved), they are asked all the

@@ -2,6 +2,7 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { RequestCount } from '../platform/request-count.ts';
 import type { Services } from '../platform/services.ts';
+import { withoutSchemas } from '../platform/without-schemas.ts';
 import { collectGarbage, reportProcess } from './process-report.ts';
 import { readiness } from './service.ts';
 
@@ -15,7 +16,7 @@ export function buildManagement(
   lifecycle: Lifecycle,
   requests: RequestCount,
 ): FastifyInstance {
-  const app = fastify({ forceCloseConnections: true });
+  const app = fastify({ forceCloseConnections: true, schemaController: withoutSchemas });
   const { version, commit = null } = services.config.app;
   const build = { version, commit };
   app.get('/health/live', async (_request, reply) => answer(reply, true, { status: 'pass', ...build }));

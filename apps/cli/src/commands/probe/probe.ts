@@ -43,7 +43,7 @@ const options = z.object({
 });
 
 const TIMEOUT_MS = 10_000;
-const MEMORY_EVERY_MS = 3000;
+const MEMORY_EVERY_MS = 2000;
 
 export const run: Run = async ({ terminal, config, options: typed }) => {
   const given = asRefusal(options, typed);
