@@ -16,6 +16,11 @@ export interface HttpTarget {
   readonly ca?: string | undefined;
 }
 
+/**
+ * An idle connection is given up well before the gateway gives it up (30 s): a request that is sent at that very moment meets
+ * a closed connection, and nobody has failed (RFC 9112, 9.3.1). Once in 10,000 requests it did.
+ */
+const IDLE_MS = 15_000;
 /** Longer answers are read to their end, but only their beginning is kept. */
 const KEPT_BYTES = 4 * 1024 * 1024;
 
@@ -32,7 +37,7 @@ export class HttpClient {
     this.#connect = connect;
     const encrypted = this.#url.protocol === 'https:';
     this.#tls = encrypted ? clientTls(this.#url.hostname, ca) : undefined;
-    const pool = { keepAlive: true };
+    const pool = { keepAlive: true, timeout: IDLE_MS };
     this.#keepAlive = encrypted ? new TlsAgent(pool) : new Agent(pool);
   }
 
