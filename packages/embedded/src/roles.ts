@@ -47,6 +47,18 @@ export async function ensureDatabase(superuser: Client): Promise<boolean> {
   return true;
 }
 
+/**
+ * What a backup calls beside reading the log: it marks a point that a drill restores to, ends a segment, and sees how far
+ * others have come.
+ */
+export async function ensureBackupRights(superuserInDatabase: Client): Promise<void> {
+  const role = roleName('backup');
+  await superuserInDatabase.query(
+    `GRANT EXECUTE ON FUNCTION pg_create_restore_point(text), pg_switch_wal() TO ${role};
+     GRANT pg_read_all_stats TO ${role}`,
+  );
+}
+
 /** Extensions that only a superuser may create. */
 export async function ensureExtensions(superuserInDatabase: Client): Promise<void> {
   await superuserInDatabase.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements');

@@ -12,6 +12,7 @@ import { resetPasswords } from './reset-passwords.ts';
 import {
   DATABASE,
   type DatabaseRole,
+  ensureBackupRights,
   ensureDatabase,
   ensureExtensions,
   ensureRoles,
@@ -211,6 +212,7 @@ async function ensureContents(target: SuperuserTarget): Promise<void> {
   const inDatabase = await connectAsSuperuser(target, DATABASE);
   try {
     await ensureExtensions(inDatabase);
+    await ensureBackupRights(inDatabase);
   } finally {
     await inDatabase.end();
   }
