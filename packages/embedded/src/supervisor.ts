@@ -205,7 +205,7 @@ async function ensureContents(target: SuperuserTarget): Promise<void> {
   const superuser = await connectAsSuperuser(target);
   try {
     await ensureRoles(superuser, target.secret);
-    if (!(await ensureDatabase(superuser))) return;
+    await ensureDatabase(superuser);
   } finally {
     await superuser.end();
   }
