@@ -49,6 +49,7 @@ export function group(settings: EffectiveSettings) {
       /** 0: no limit. */
       statementTimeoutMs: settings.CALCULAUD_STATEMENT_TIMEOUT_MS,
     },
+    backup: backupOf(settings, dataDirectory),
     auth: {
       bypass: settings.BYPASS_AUTH,
       /** undefined: bearer tokens of an identity provider are not accepted. */
@@ -97,6 +98,27 @@ function corsOf(given: readonly string[]): {
   readonly credentials: boolean;
 } {
   return given.includes('*') ? { origins: 'any', credentials: false } : { origins: given, credentials: true };
+}
+
+function backupOf(settings: EffectiveSettings, dataDirectory: string) {
+  const {
+    CALCULAUD_BACKUP_S3_ACCESS_KEY_ID: accessKeyId,
+    CALCULAUD_BACKUP_S3_SECRET_ACCESS_KEY: secretAccessKey,
+  } = settings;
+  return {
+    enabled: settings.CALCULAUD_BACKUP,
+    /** Addresses of folders and buckets, at least one. */
+    repositories: settings.CALCULAUD_BACKUP_REPOSITORIES?.length
+      ? settings.CALCULAUD_BACKUP_REPOSITORIES
+      : [join(dataDirectory, 'backups')],
+    /** undefined: the embedded PostgreSQL of the data directory. */
+    databaseUrl: settings.CALCULAUD_BACKUP_DATABASE_URL,
+    keys: settings.CALCULAUD_BACKUP_KEYS ?? join(dataDirectory, 'backup.keys'),
+    /** The log of the database on its way to the repositories, and when what was done last. */
+    workFolder: join(dataDirectory, 'backup-work'),
+    /** undefined: the usual AWS places are searched. */
+    s3: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
+  };
 }
 
 /** Where files are kept: a folder, or a bucket of an S3-compatible store. */

@@ -27,6 +27,10 @@ export function dependentDefaults(settings: Settings, isGiven: (name: SettingNam
     CALCULAUD_FILES: storeName ? because('s3', `${storeName} is given`) : because('local', ''),
     CALCULAUD_MIGRATION_DATABASE_URL: because(settings.DATABASE_URL, 'DATABASE_URL'),
     CALCULAUD_WORKER_DATABASE_URL: because(settings.DATABASE_URL, 'DATABASE_URL'),
+    CALCULAUD_BACKUP: settings.DATABASE_URL
+      ? because(false, 'DATABASE_URL is given')
+      : because(true, 'the embedded PostgreSQL'),
+    CALCULAUD_BACKUP_DATABASE_URL: because(settings.DATABASE_URL, 'DATABASE_URL'),
   } as const satisfies { [Name in SettingName]?: Default<Settings[Name]> };
 }
 
@@ -48,6 +52,9 @@ export function withDefaults(settings: Settings, defaults: ReturnType<typeof dep
       settings.CALCULAUD_MIGRATION_DATABASE_URL ?? defaults.CALCULAUD_MIGRATION_DATABASE_URL.value,
     CALCULAUD_WORKER_DATABASE_URL:
       settings.CALCULAUD_WORKER_DATABASE_URL ?? defaults.CALCULAUD_WORKER_DATABASE_URL.value,
+    CALCULAUD_BACKUP: settings.CALCULAUD_BACKUP ?? defaults.CALCULAUD_BACKUP.value,
+    CALCULAUD_BACKUP_DATABASE_URL:
+      settings.CALCULAUD_BACKUP_DATABASE_URL ?? defaults.CALCULAUD_BACKUP_DATABASE_URL.value,
   };
 }
 

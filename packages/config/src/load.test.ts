@@ -226,6 +226,8 @@ describe('a wrong configuration', () => {
     [{ AUTH_JWKS_URL: 'http://idp/keys', AUTH_ISSUER: 'idp', ENVIRONMENT: 'production' }, 'AUTH_JWKS_URL'],
     [{ AUTH_TOKEN_ENDPOINT_URL: 'http://idp/token', ENVIRONMENT: 'prod' }, 'AUTH_TOKEN_ENDPOINT_URL'],
     [{ AWS_SECRET_ACCESS_KEY: 'secret' }, 'AWS_ACCESS_KEY_ID'],
+    [{ CALCULAUD_BACKUP_S3_SECRET_ACCESS_KEY: 'secret' }, 'CALCULAUD_BACKUP_S3_ACCESS_KEY_ID'],
+    [{ CALCULAUD_BACKUP_REPOSITORIES: 's3://key:secret@bucket' }, 'CALCULAUD_BACKUP_REPOSITORIES'],
     [{ CALCULAUD_CORS_ORIGINS: '*,https://app.example.org' }, 'CALCULAUD_CORS_ORIGINS'],
     [{ CALCULAUD_CORS_ORIGINS: 'https://app.example.org/path' }, 'CALCULAUD_CORS_ORIGINS'],
     [{ DEFAULT_PAGE_SIZE: '300' }, 'DEFAULT_PAGE_SIZE'],

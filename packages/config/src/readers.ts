@@ -140,6 +140,17 @@ export const hosts = list(
   (value) => (isHost(value) ? value.toLowerCase() : undefined),
 );
 
+/** Folders, and buckets of S3-compatible stores. No password stands in them: they are shown. */
+export const repositories = list(
+  'folders or buckets separated by commas, such as /srv/backup,s3://backup/calculaud?endpoint=https://s3.example.org',
+  (value) => {
+    if (!value.includes('://')) return value;
+    const url = parseUrl(value);
+    if (!url || url.username !== '' || url.password !== '') return undefined;
+    return url.protocol === 'file:' || (url.protocol === 's3:' && url.hostname !== '') ? value : undefined;
+  },
+);
+
 /** `*` stands for any origin; the loader refuses it beside others. */
 export const origins = list(
   'origins separated by commas, such as https://app.example.org,http://localhost:8080, or * for any',

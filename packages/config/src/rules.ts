@@ -46,6 +46,12 @@ export function contradictions(settings: EffectiveSettings): Problem[] {
     }
   }
 
+  if (!settings.CALCULAUD_BACKUP_S3_ACCESS_KEY_ID !== !settings.CALCULAUD_BACKUP_S3_SECRET_ACCESS_KEY) {
+    const [given, missing] = settings.CALCULAUD_BACKUP_S3_ACCESS_KEY_ID
+      ? (['CALCULAUD_BACKUP_S3_ACCESS_KEY_ID', 'CALCULAUD_BACKUP_S3_SECRET_ACCESS_KEY'] as const)
+      : (['CALCULAUD_BACKUP_S3_SECRET_ACCESS_KEY', 'CALCULAUD_BACKUP_S3_ACCESS_KEY_ID'] as const);
+    refuse(missing, `is missing, but ${given} is given`, 'both or neither');
+  }
   if (settings.AWS_ACCESS_KEY_ID && !settings.AWS_SECRET_ACCESS_KEY) {
     refuse('AWS_SECRET_ACCESS_KEY', 'is missing, but AWS_ACCESS_KEY_ID is given', 'both or neither');
   }

@@ -12,6 +12,7 @@ import {
   postgresUrl,
   proxies,
   publicUrl,
+  repositories,
   rules,
   secret,
   signatureAlgorithms,
@@ -123,6 +124,30 @@ export const schema = z.object({
     .register(about, { description: 'Database connections of one server process' }),
   CALCULAUD_STATEMENT_TIMEOUT_MS: integer(0, 3_600_000).default(30_000).register(about, {
     description: 'Longest run of one SQL statement, in milliseconds; 0 is no limit',
+  }),
+
+  CALCULAUD_BACKUP: boolean.optional().register(about, {
+    description: 'Back the database and the files up all the time: on with the embedded PostgreSQL, else off',
+  }),
+  CALCULAUD_BACKUP_REPOSITORIES: repositories.optional().register(about, {
+    description:
+      'Where backups go, each a folder or a bucket: the folder backups of CALCULAUD_DATA; add one on another machine',
+  }),
+  CALCULAUD_BACKUP_DATABASE_URL: postgresUrl.optional().register(about, {
+    description:
+      'Direct connection (not through a pooler) of a role with REPLICATION that may read everything: DATABASE_URL',
+    secret: 'url',
+  }),
+  CALCULAUD_BACKUP_KEYS: text.optional().register(about, {
+    description: 'File with the keys of the repositories: backup.keys in CALCULAUD_DATA',
+  }),
+  CALCULAUD_BACKUP_S3_ACCESS_KEY_ID: text.optional().register(about, {
+    description: 'Key of the buckets for backups; the usual AWS places are searched when left out',
+    secret: 'value',
+  }),
+  CALCULAUD_BACKUP_S3_SECRET_ACCESS_KEY: text.optional().register(about, {
+    description: 'Secret that belongs to CALCULAUD_BACKUP_S3_ACCESS_KEY_ID',
+    secret: 'value',
   }),
 
   BYPASS_AUTH: boolean.default(false).register(about, {

@@ -13,6 +13,8 @@ export const ROLES = {
 
 /** Written by the owner alone. */
 const OWNERS_TABLE = 'schema_migration';
+/** What the backup service tells the others. */
+const BACKUPS_TABLE = 'backup_watermark';
 /** Rows are added, and never changed or removed. */
 const APPEND_ONLY: ReadonlySet<string> = new Set(['audit_entry']);
 
@@ -43,6 +45,9 @@ export async function ensureRoles(client: pg.Client, log: Log): Promise<void> {
     ...on(sequences, (all) => `grant select on sequence ${all} to ${everybody}`),
     `alter default privileges in schema public grant select on sequences to ${everybody}`,
   ];
+  if (present.has(ROLES.backup) && tables.includes(BACKUPS_TABLE)) {
+    statements.push(`grant insert, update on ${BACKUPS_TABLE} to ${ROLES.backup}`);
+  }
   if (writers !== '') {
     statements.push(
       ...on(write, (all) => `grant insert, update, delete on ${all} to ${writers}`),

@@ -39,12 +39,23 @@ export async function ensureRoles(superuser: Client, secret: string): Promise<vo
   }
 }
 
-/** Creates the database at the first start; true when it was missing. */
-export async function ensureDatabase(superuser: Client): Promise<boolean> {
+/** Creates the database at the first start. */
+export async function ensureDatabase(superuser: Client): Promise<void> {
   const found = await superuser.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
-  if (found.rowCount !== 0) return false;
+  if (found.rowCount !== 0) return;
   await superuser.query(`CREATE DATABASE ${DATABASE} OWNER ${roleName('owner')}`);
-  return true;
+}
+
+/**
+ * Granted at every start, so that an older cluster gets it: what a backup calls beside reading the log: it marks a point that a drill restores to, ends a segment, and sees how far
+ * others have come.
+ */
+export async function ensureBackupRights(superuserInDatabase: Client): Promise<void> {
+  const role = roleName('backup');
+  await superuserInDatabase.query(
+    `GRANT EXECUTE ON FUNCTION pg_create_restore_point(text), pg_switch_wal() TO ${role};
+     GRANT pg_read_all_stats TO ${role}`,
+  );
 }
 
 /** Extensions that only a superuser may create. */

@@ -12,6 +12,7 @@ import { resetPasswords } from './reset-passwords.ts';
 import {
   DATABASE,
   type DatabaseRole,
+  ensureBackupRights,
   ensureDatabase,
   ensureExtensions,
   ensureRoles,
@@ -204,13 +205,14 @@ async function ensureContents(target: SuperuserTarget): Promise<void> {
   const superuser = await connectAsSuperuser(target);
   try {
     await ensureRoles(superuser, target.secret);
-    if (!(await ensureDatabase(superuser))) return;
+    await ensureDatabase(superuser);
   } finally {
     await superuser.end();
   }
   const inDatabase = await connectAsSuperuser(target, DATABASE);
   try {
     await ensureExtensions(inDatabase);
+    await ensureBackupRights(inDatabase);
   } finally {
     await inDatabase.end();
   }

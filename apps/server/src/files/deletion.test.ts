@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { suppliers } from '@calculaud/contract/catalog';
 import { type Attachment, type FileServer, fileServer } from './testing/server.ts';
 
@@ -9,6 +9,10 @@ let server: FileServer;
 
 beforeAll(async () => {
   server = await fileServer();
+});
+
+afterEach(async () => {
+  await server.sql('delete from backup_watermark');
 });
 
 afterAll(async () => {
@@ -43,6 +47,29 @@ test('deleting a file takes it from its purposes at once, and from the store wit
   await server.sweep();
   expect(server.objects()).not.toContain(file.s3_key);
   expect(await server.announced()).not.toContain(file.s3_key);
+});
+
+test('the content of a deleted file stays until every repository of backups has it', async () => {
+  const { file } = await shared();
+  const watermark = async (until: string) =>
+    server.sql(`insert into backup_watermark (repository, attached_until) values ('00000000-0000-0000-0000-000000000001', ${until})
+      on conflict (repository) do update set attached_until = excluded.attached_until, seen_at = now()`);
+  await watermark("now() - interval '1 minute'");
+  await server.delete(`/files/${file.id}`);
+  await server.sweep();
+  expect(server.objects()).toContain(file.s3_key);
+  await watermark('now()');
+  await server.sweep();
+  expect(server.objects()).not.toContain(file.s3_key);
+});
+
+test('a repository that nobody has heard of for two weeks holds up nothing', async () => {
+  const { file } = await shared();
+  await server.sql(`insert into backup_watermark (repository, attached_until, seen_at)
+    values ('00000000-0000-0000-0000-000000000002', now() - interval '20 days', now() - interval '15 days')`);
+  await server.delete(`/files/${file.id}`);
+  await server.sweep();
+  expect(server.objects()).not.toContain(file.s3_key);
 });
 
 test('deleting a file touches no purpose, but whoever read one before must read it again', async () => {

@@ -199,10 +199,18 @@ export async function isUnowned(db: Executor, key: string): Promise<boolean> {
   return rows.length === 1;
 }
 
+/**
+ * Each waits until every repository of backups has what was there until it fell due. One that was not heard of for 14 days,
+ * as long as a moment of the past can be restored, is waited for no longer.
+ */
 export async function dueObjects(db: Executor, limit: number): Promise<string[]> {
   const { rows } = await sql<{ s3_key: string }>`/* files.due_objects */
     select s3_key from object_removal o
     where due_at <= now() and not exists (select from file_attachment f where f.s3_key = o.s3_key)
+      and not exists (
+        select from backup_watermark w
+        where w.attached_until <= o.due_at and w.seen_at > now() - interval '14 days'
+      )
     order by due_at limit ${limit}`.execute(db);
   return rows.map((row) => row.s3_key);
 }

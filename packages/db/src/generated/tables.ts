@@ -68,6 +68,12 @@ export interface AuditEntryTable {
   transaction_id: Generated<BigInteger | null>;
 }
 
+export interface BackupWatermarkTable {
+  repository: string;
+  attached_until: Instant;
+  seen_at: Generated<Instant>;
+}
+
 export interface BudgetSourceTable {
   id: Generated<number>;
   name: string;
@@ -373,6 +379,7 @@ export interface Tables {
   analytics_stage_days: AnalyticsStageDaysTable;
   api_token: ApiTokenTable;
   audit_entry: AuditEntryTable;
+  backup_watermark: BackupWatermarkTable;
   budget_source: BudgetSourceTable;
   catalogue_version: CatalogueVersionTable;
   cost: CostTable;
@@ -409,6 +416,7 @@ export const TABLE_NAMES: readonly (keyof Tables)[] = [
   'analytics_stage_days',
   'api_token',
   'audit_entry',
+  'backup_watermark',
   'budget_source',
   'catalogue_version',
   'cost',

@@ -26,6 +26,8 @@ export interface FileServer extends TestApp {
   /** The keys that the sweep will remove if nobody owns them by then. */
   announced(): Promise<string[]>;
   sweep(): Promise<void>;
+  /** A statement of the owner of the tables. */
+  sql(statement: string): Promise<void>;
 }
 
 export async function fileServer(environment: Record<string, string> = {}): Promise<FileServer> {
@@ -55,6 +57,7 @@ export async function fileServer(environment: Record<string, string> = {}): Prom
       return rows.map((row) => row.s3_key);
     },
     sweep: () => sweepObjects(server.services, { log: server.app.log, signal: AbortSignal.timeout(10_000) }),
+    sql: async (statement) => void (await owner.query(statement)),
     close: async () => {
       await owner.end();
       await server.close();

@@ -1,0 +1,102 @@
+import pg from 'pg';
+import { z } from 'zod';
+import type { Repository } from '../repository/repository.ts';
+
+/** Opens what users attached, in the live object store; undefined when it is not there. */
+export type OpenObject = (key: string) => Promise<AsyncIterable<Uint8Array> | undefined>;
+
+export interface CopyOptions {
+  readonly repository: Repository;
+  /** Of the role for backups. */
+  readonly connectionString: string;
+  readonly open: OpenObject;
+  readonly signal: AbortSignal;
+  /** Of the repository: what need not be looked up again. Filled here. */
+  readonly known: Set<string>;
+}
+
+export interface AttachedFault {
+  readonly key: string;
+  readonly filename: string;
+  readonly words: string;
+}
+
+export interface CopyOutcome {
+  /** Everything that there was until then is in the repository. */
+  readonly until: Date;
+  readonly copied: number;
+  readonly bytes: number;
+  /** Of files that the database names and the live store lacks, or has otherwise: nobody can copy them. */
+  readonly faults: readonly AttachedFault[];
+}
+
+const row = z.object({
+  key: z.string(),
+  filename: z.string().nullable(),
+  size: z.coerce.number().nullable(),
+});
+const noted = z.object({ now: z.date() });
+
+/**
+ * What files own, and what was deleted and still waits in the store: a restore may go back to before its deletion. Keys are
+ * never used twice, so what is in the repository is there for good.
+ */
+const OBJECTS = `/* backup.attached */
+  select s3_key as key, original_filename as filename, file_size as size from file_attachment
+  union all
+  select s3_key, null, null from object_removal where due_at <= now()`;
+
+/** Copies every attached object that the repository lacks, then tells the database up to when that is so. */
+export async function copyAttached(options: CopyOptions): Promise<CopyOutcome> {
+  const { repository, connectionString, open, signal, known } = options;
+  if (known.size === 0) for await (const { key } of repository.listAttached()) known.add(key);
+  const client = new pg.Client({ connectionString, application_name: 'calculaud backup' });
+  await client.connect();
+  try {
+    const { until, wanted } = await objectsNow(client);
+    let [copied, bytes] = [0, 0];
+    const faults: AttachedFault[] = [];
+    for (const { key, filename, size } of wanted) {
+      if (known.has(key)) continue;
+      signal.throwIfAborted();
+      const content = await open(key);
+      if (content === undefined) {
+        // One that waited for its removal may be gone by now.
+        if (filename !== null) faults.push({ key, filename, words: 'is missing in the object store' });
+        continue;
+      }
+      const stored = await repository.putContent(content);
+      if (size !== null && stored.size !== size) {
+        const words = `has ${stored.size} bytes in the object store, and ${size} in the database`;
+        faults.push({ key, filename: filename ?? key, words });
+        continue;
+      }
+      await repository.putAttached({
+        key,
+        size: stored.size,
+        sha256: stored.sha256,
+        chunks: [...stored.chunks],
+      });
+      known.add(key);
+      copied += 1;
+      bytes += stored.size;
+    }
+    await client.query(
+      `/* backup.watermark */ insert into backup_watermark (repository, attached_until) values ($1, $2)
+       on conflict (repository) do update set attached_until = excluded.attached_until, seen_at = now()`,
+      [repository.id, until],
+    );
+    return { until, copied, bytes, faults };
+  } finally {
+    await client.end();
+  }
+}
+
+/** In one snapshot, and the time of it: whoever deletes what is seen here does so later. */
+async function objectsNow(client: pg.Client): Promise<{ until: Date; wanted: z.output<typeof row>[] }> {
+  await client.query('begin transaction isolation level repeatable read');
+  const { rows: times } = await client.query('select now() as now');
+  const { rows } = await client.query(OBJECTS);
+  await client.query('commit');
+  return { until: noted.parse(times[0]).now, wanted: z.array(row).parse(rows) };
+}

@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { z } from 'zod';
+import { type BaseBackupFile, takeBaseBackup } from '../postgres/base-backup.ts';
+import type { BackupManifest, ClusterFile } from '../repository/manifest.ts';
+import { FORMAT } from '../repository/manifest.ts';
+import type { Repository } from '../repository/repository.ts';
+
+export interface CreateOptions {
+  readonly repository: Repository;
+  /** Of the role for backups: it may connect to the database, and has REPLICATION. */
+  readonly connectionString: string;
+  readonly reason: BackupManifest['reason'];
+  readonly appVersion: string;
+  /** Resolves when the log up to this position is in the repository: a backup without it starts nothing. */
+  readonly waitForWal: (systemId: string, lsn: string) => Promise<void>;
+  /** Brings what users attached to the repository; `until` is the time that the backup is good for. */
+  readonly copyAttached?: () => Promise<{
+    readonly until: Date;
+    readonly objects: number;
+    readonly bytes: number;
+  }>;
+  /** Its wall-clock limit, too. */
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: { readonly files: number; readonly bytes: number }) => void;
+}
+
+/** A base backup: every file of the cluster, cut into chunks of which the repository has most already. */
+export async function createBackup(options: CreateOptions): Promise<BackupManifest> {
+  const { repository, connectionString, reason, appVersion, signal, onProgress } = options;
+  return repository.withLease('backup', `calculaud backup (${reason})`, async (lost) => {
+    const both = AbortSignal.any([signal, lost]);
+    const startedAt = new Date();
+    const files: ClusterFile[] = [];
+    const bytes = { total: 0, new: 0, stored: 0 };
+    const store = async ({ path, mode, content }: BaseBackupFile) => {
+      both.throwIfAborted();
+      const stored = await repository.putContent(content);
+      files.push({ path, mode, size: stored.size, sha256: stored.sha256, chunks: [...stored.chunks] });
+      bytes.total += stored.size;
+      bytes.new += stored.newBytes;
+      bytes.stored += stored.storedBytes;
+      onProgress?.({ files: files.length, bytes: bytes.total });
+    };
+    const id = idOf(startedAt);
+    const taken = await takeBaseBackup({ connectionString, label: `calculaud ${id}`, store, signal: both });
+    const about = await describe(connectionString);
+    // After the stop: what the restored database can name was there before.
+    const attached = await options.copyAttached?.();
+    const manifestContent = await repository.putContent(one(taken.manifest));
+    await options.waitForWal(taken.systemId, taken.stopLsn);
+    both.throwIfAborted();
+    const { size, sha256, chunks } = manifestContent;
+    const manifest: BackupManifest = {
+      format: FORMAT,
+      id,
+      kind: 'base',
+      reason,
+      startedAt: startedAt.toISOString(),
+      finishedAt: new Date().toISOString(),
+      appVersion,
+      postgresVersion: taken.postgresVersion,
+      systemId: taken.systemId,
+      timeline: taken.timeline,
+      startLsn: taken.startLsn,
+      stopLsn: taken.stopLsn,
+      ...about,
+      directories: [...taken.directories],
+      files,
+      postgresManifest: { size, sha256, chunks: [...chunks] },
+      attached: {
+        watermark: attached?.until.toISOString() ?? null,
+        objects: attached?.objects ?? 0,
+        bytes: attached?.bytes ?? 0,
+      },
+      bytes,
+    };
+    await repository.putManifest(manifest);
+    return manifest;
+  });
+}
+
+async function* one(content: Buffer): AsyncGenerator<Buffer> {
+  yield content;
+}
+
+function idOf(time: Date): string {
+  const stamp = time.toISOString().replaceAll(/[-:]|\.\d+/g, '');
+  return `${stamp}-${randomBytes(4).toString('hex')}`;
+}
+
+const tableRow = z.object({ name: z.string(), rows: z.coerce.number() });
+
+/** For people who look for the right backup. */
+async function describe(
+  connectionString: string,
+): Promise<{ readonly migration: string | null; readonly tables: Record<string, number> }> {
+  const client = new pg.Client({ connectionString, application_name: 'calculaud backup' });
+  await client.connect();
+  try {
+    const { rows } = await client.query(`/* backup.tables */
+      select relname as name, greatest(reltuples, 0)::bigint as rows from pg_class
+      where relnamespace = 'public'::regnamespace and relkind = 'r' order by relname`);
+    const tables = z.array(tableRow).parse(rows);
+    if (!tables.some(({ name }) => name === 'schema_migration'))
+      return { migration: null, tables: asRecord(tables) };
+    const { rows: newest } = await client.query('select max(name) as name from schema_migration');
+    const { name } = z.object({ name: z.string().nullable() }).parse(newest[0]);
+    return { migration: name, tables: asRecord(tables) };
+  } finally {
+    await client.end();
+  }
+}
+
+function asRecord(tables: readonly z.output<typeof tableRow>[]): Record<string, number> {
+  return Object.fromEntries(tables.map(({ name, rows }) => [name, rows]));
+}

@@ -1,0 +1,367 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, normalize } from 'node:path';
+import { EmbeddedPostgresError } from '@calculaud/embedded/failure';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '@calculaud/embedded/supervisor';
+import { formatLsn, parseLsn, placeOf, SEGMENT_BYTES, segmentAt } from '../postgres/lsn.ts';
+import { lastRecord, systemIdOf } from '../postgres/wal-records.ts';
+import type { BackupManifest, ClusterFile } from '../repository/manifest.ts';
+import { BackupProblem } from '../repository/problem.ts';
+import type { Repository } from '../repository/repository.ts';
+import { assertNoGap, chooseBase, contiguous, describeTarget, type Target } from './target.ts';
+
+export interface RestoreOptions {
+  readonly repository: Repository;
+  readonly target: Target;
+  /** A folder that is not there yet, or empty; it becomes a data folder with the cluster in `postgres`. */
+  readonly directory: string;
+  /** Log that is still on this machine, and newer than the repository's. */
+  readonly spool?: string;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: RestoreProgress) => void;
+}
+
+export interface RestoreProgress {
+  readonly phase: 'files' | 'log' | 'recovery';
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface Restored {
+  readonly base: BackupManifest;
+  /** In the words of the server: where and why its recovery stopped. */
+  readonly reached: string;
+  /** The last position that was replayed. */
+  readonly lsn: string;
+  /** Of the newest transaction in it; null when the log that was replayed holds none. */
+  readonly lastCommit: string | null;
+  readonly phases: { readonly filesMs: number; readonly logMs: number; readonly recoveryMs: number };
+  /** Runs, with no other client than ours, until it is stopped. */
+  readonly server: EmbeddedPostgres;
+}
+
+const FILES_AT_ONCE = 4;
+const SEGMENTS_AT_ONCE = 4;
+/** Of the last segments: a record may begin in the one before the last. */
+const LAST_SEGMENTS = 3;
+
+/** Builds the cluster as it was at the target, beside everything that runs, and proves that it came that far. */
+export async function restoreCluster(options: RestoreOptions): Promise<Restored> {
+  const { repository, target, directory, signal } = options;
+  if (existsSync(directory) && (await readdir(directory)).length > 0) {
+    throw new BackupProblem('impossible', `${directory} is not empty. Name a folder that is not there yet.`);
+  }
+  try {
+    const base = chooseBase(await readableManifests(repository, target), target);
+    const cluster = join(directory, 'postgres');
+    const begin = performance.now();
+    await writeFiles(options, base, cluster);
+    const filesDone = performance.now();
+    const log = await writeLog(options, base, cluster);
+    await writeRecovery(cluster, target, log.lastStart);
+    const logDone = performance.now();
+    signal.throwIfAborted();
+    const { server, ...stopped } = await recover(options, base, directory);
+    const recovered = performance.now();
+    return {
+      base,
+      server,
+      ...stopped,
+      phases: { filesMs: filesDone - begin, logMs: logDone - filesDone, recoveryMs: recovered - logDone },
+    };
+  } catch (error) {
+    // What is half restored must not be taken for a database.
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function readableManifests(repository: Repository, target: Target): Promise<BackupManifest[]> {
+  const all = await repository.listManifests();
+  for (const manifest of all) {
+    if ('unreadable' in manifest && target.kind === 'backup' && manifest.id === target.id) {
+      throw new BackupProblem('corrupt', manifest.unreadable, { object: `backups/${manifest.id}` });
+    }
+  }
+  const readable = all.flatMap((manifest) => ('unreadable' in manifest ? [] : [manifest]));
+  const lost = all.find((manifest) => 'unreadable' in manifest);
+  if (readable.length === 0 && lost && 'unreadable' in lost) {
+    throw new BackupProblem('corrupt', lost.unreadable, { object: `backups/${lost.id}` });
+  }
+  return readable;
+}
+
+async function writeFiles(
+  { repository, signal, onProgress }: RestoreOptions,
+  base: BackupManifest,
+  cluster: string,
+): Promise<void> {
+  await mkdir(cluster, { recursive: true, mode: 0o700 });
+  for (const path of base.directories.toSorted())
+    await mkdir(inside(cluster, path), { recursive: true, mode: 0o700 });
+  let done = 0;
+  await eachOf(base.files, FILES_AT_ONCE, async (file) => {
+    signal.throwIfAborted();
+    await writeClusterFile(repository, file, cluster);
+    done += file.size;
+    onProgress?.({ phase: 'files', done, total: base.bytes.total });
+  });
+}
+
+async function writeClusterFile(repository: Repository, file: ClusterFile, cluster: string): Promise<void> {
+  const path = inside(cluster, file.path);
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const handle: FileHandle = await open(path, 'wx', 0o600);
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of repository.getContent(file.chunks)) {
+      hash.update(chunk);
+      await handle.write(chunk);
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  if (hash.digest('hex') !== file.sha256) {
+    throw new BackupProblem('corrupt', `The file ${file.path} of the backup is not what it was.`, {
+      object: file.path,
+    });
+  }
+}
+
+/** A manifest is signed; even so it never names a place outside of the cluster. */
+function inside(cluster: string, path: string): string {
+  const full = normalize(join(cluster, path));
+  if (full !== cluster && !full.startsWith(`${cluster}/`)) {
+    throw new BackupProblem('corrupt', `The backup names a place outside of the database: ${path}.`, {
+      object: path,
+    });
+  }
+  return full;
+}
+
+/** Puts the log where the server looks for it: fetched, checked and decoded before, it needs no key and no program of ours. */
+async function writeLog(
+  { repository, target, spool, signal, onProgress }: RestoreOptions,
+  base: BackupManifest,
+  cluster: string,
+): Promise<{ readonly lastStart: bigint | undefined }> {
+  const stored = await repository.listSegments(base.systemId);
+  const local = spool === undefined ? [] : await readdir(join(spool, base.systemId)).catch(() => []);
+  const available = new Set(stored.map(({ segment }) => segment));
+  for (const name of local) if (placeOf(name.slice(0, 24))) available.add(name.slice(0, 24));
+  const { segments, missing } = contiguous(base, available);
+  const needed = neededFor(target, base, segments);
+  assertCovered(target, base, segments, missing);
+  const read = async (segment: string) => readSegment(repository, base.systemId, segment, spool);
+
+  let done = 0;
+  const last = new Map<string, Buffer>();
+  await eachOf(needed, SEGMENTS_AT_ONCE, async (segment) => {
+    signal.throwIfAborted();
+    const content = await read(segment);
+    if (!content) {
+      throw new BackupProblem('missing', `The log segment ${segment} is missing in ${repository.address}.`, {
+        object: segment,
+      });
+    }
+    const systemId = systemIdOf(content);
+    if (systemId !== base.systemId) {
+      throw new BackupProblem(
+        'foreign',
+        `The log segment ${segment} was written by ${systemId === undefined ? 'no PostgreSQL 18' : `the cluster ${systemId}`}, and not by ${base.systemId}.`,
+        { object: segment },
+      );
+    }
+    if (needed.indexOf(segment) >= needed.length - LAST_SEGMENTS) last.set(segment, content);
+    const whole = Buffer.alloc(Number(SEGMENT_BYTES));
+    content.copy(whole);
+    await writeFile(join(cluster, 'pg_wal', segment), whole, { mode: 0o600 });
+    done += 1;
+    onProgress?.({ phase: 'log', done, total: needed.length });
+  });
+  for (const timeline of await repository.listTimelines(base.systemId)) {
+    const history = await repository.getTimelineHistory(base.systemId, timeline);
+    const name = `${timeline.toString(16).padStart(8, '0').toUpperCase()}.history`;
+    if (history && timeline <= base.timeline)
+      await writeFile(join(cluster, 'pg_wal', name), history, { mode: 0o600 });
+  }
+
+  const tail = [...last].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const place = placeOf(tail[0]?.[0] ?? '');
+  const record =
+    place &&
+    lastRecord(
+      tail.map(([, content]) => content),
+      place.start,
+    );
+  const end = record?.end ?? 0n;
+  if (end < parseLsn(base.stopLsn)) {
+    throw new BackupProblem(
+      'missing',
+      `The log of the backup ${base.id} ends at ${formatLsn(end)}; it is needed up to ${base.stopLsn}. The segment ${segmentAt(base.timeline, end)} is incomplete or damaged.`,
+      { object: segmentAt(base.timeline, end) },
+    );
+  }
+  assertNoGap(await repository.listGaps(base.systemId), base, end);
+  return { lastStart: record?.start };
+}
+
+/** All that is there, up to where the target can be told. */
+function neededFor(target: Target, base: BackupManifest, segments: readonly string[]): readonly string[] {
+  const upTo = target.kind === 'lsn' ? target.lsn : target.kind === 'backup' ? base.stopLsn : undefined;
+  if (upTo === undefined) return segments;
+  // The record at the position may go on in the next one.
+  const last = segments.indexOf(segmentAt(base.timeline, parseLsn(upTo)));
+  return last === -1 ? segments : segments.slice(0, last + 2);
+}
+
+/** "The latest" is not where a hole begins. */
+function assertCovered(
+  target: Target,
+  base: BackupManifest,
+  segments: readonly string[],
+  missing: string | undefined,
+): void {
+  const stop = segmentAt(base.timeline, parseLsn(base.stopLsn) - 1n);
+  const lost = segments.includes(stop) ? missing : (missing ?? stop);
+  if (lost === undefined || (target.kind === 'backup' && segments.includes(stop))) return;
+  if (target.kind === 'lsn' && segments.includes(segmentAt(base.timeline, parseLsn(target.lsn)))) return;
+  throw new BackupProblem(
+    'missing',
+    `The log segment ${lost} is missing, and there are later ones: what was committed since then cannot be restored from here. Use another repository, or restore to the backup ${base.id} (--to ${base.id}) or a moment before.`,
+    { object: lost },
+  );
+}
+
+/** Whichever place has more of it: a repository may have only the beginning of the last one. */
+async function readSegment(
+  repository: Repository,
+  systemId: string,
+  segment: string,
+  spool: string | undefined,
+): Promise<Buffer | undefined> {
+  const path = spool === undefined ? undefined : join(spool, systemId, segment);
+  const local =
+    path === undefined
+      ? undefined
+      : ((await readFile(path).catch(() => undefined)) ??
+        (await readFile(`${path}.partial`).catch(() => undefined)));
+  if (local && local.length === Number(SEGMENT_BYTES)) return local;
+  const stored = (await repository.getSegment({ systemId, segment }))?.content;
+  return (stored?.length ?? 0) >= (local?.length ?? 0) ? stored : local;
+}
+
+/** Every restore names its target: without one the server takes a damaged log for its end, and comes up (backup.md, 2.5). */
+async function writeRecovery(cluster: string, target: Target, lastStart: bigint | undefined): Promise<void> {
+  const settings = {
+    // Everything is in pg_wal already.
+    restore_command: 'false',
+    recovery_target_timeline: 'current',
+    recovery_target_action: 'promote',
+    recovery_target_inclusive: 'on',
+    ...targetSetting(target, lastStart),
+    // Nobody reads it meanwhile, and it need not have as many connections as the server that was backed up.
+    hot_standby: 'off',
+    archive_mode: 'off',
+    primary_conninfo: '',
+    primary_slot_name: '',
+  };
+  const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value}'\n`);
+  const path = join(cluster, 'postgresql.auto.conf');
+  const before = await readFile(path, 'utf8').catch(() => '');
+  await writeFile(join(cluster, BEFORE), before, { mode: 0o600 });
+  await writeFile(path, `${before}${lines.join('')}`, { mode: 0o600 });
+  await writeFile(join(cluster, 'recovery.signal'), '', { mode: 0o600 });
+}
+
+const BEFORE = 'postgresql.auto.conf.before-recovery';
+
+function targetSetting(target: Target, lastStart: bigint | undefined): Record<string, string> {
+  switch (target.kind) {
+    case 'time':
+      return { recovery_target_time: target.time.toISOString().replace('T', ' ').replace('Z', '+00') };
+    case 'lsn':
+      return { recovery_target_lsn: target.lsn };
+    case 'point':
+      return { recovery_target_name: target.name };
+    case 'backup':
+      return { recovery_target: 'immediate' };
+    case 'latest':
+      if (lastStart === undefined)
+        throw new BackupProblem('missing', 'The log of the backup holds no complete record.');
+      return { recovery_target_lsn: formatLsn(lastStart) };
+  }
+}
+
+async function recover({ target, onProgress }: RestoreOptions, base: BackupManifest, directory: string) {
+  onProgress?.({ phase: 'recovery', done: 0, total: 1 });
+  const logFile = join(directory, 'postgres.log');
+  let server: EmbeddedPostgres;
+  try {
+    server = await startEmbeddedPostgres({ dataDirectory: directory });
+  } catch (error) {
+    throw refusal(error, target, base, await readFile(logFile, 'utf8').catch(() => ''));
+  }
+  try {
+    const log = await readFile(logFile, 'utf8');
+    const reached = /recovery stopping .*/.exec(log)?.[0];
+    if (reached === undefined) {
+      throw new BackupProblem(
+        'corrupt',
+        `The server came up without having reached ${describeTarget(target)}.`,
+      );
+    }
+    const cluster = join(directory, 'postgres');
+    await writeFile(join(cluster, 'postgresql.auto.conf'), await readFile(join(cluster, BEFORE)), {
+      mode: 0o600,
+    });
+    await rm(join(cluster, BEFORE));
+    onProgress?.({ phase: 'recovery', done: 1, total: 1 });
+    return {
+      server,
+      reached,
+      lsn: /redo done at ([0-9A-F]+\/[0-9A-F]+)/.exec(log)?.[1] ?? base.stopLsn,
+      lastCommit: /last completed transaction was at log time (.*)/.exec(log)?.[1] ?? null,
+    };
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+function refusal(error: unknown, target: Target, base: BackupManifest, log: string): unknown {
+  if (!(error instanceof EmbeddedPostgresError)) return error;
+  if (!log.includes('recovery ended before configured recovery target was reached')) {
+    return new BackupProblem('corrupt', `The restored database does not start. ${error.message}`, {
+      cause: error,
+    });
+  }
+  const end = /redo done at ([0-9A-F]+\/[0-9A-F]+)/.exec(log)?.[1] ?? base.stopLsn;
+  const commit = /last completed transaction was at log time (.*)/.exec(log)?.[1];
+  if (target.kind === 'time') {
+    return new BackupProblem(
+      'impossible',
+      `Nothing was committed after ${describeTarget(target)} in the log that is there: it ends at ${end}${commit ? `, with a commit at ${commit}` : ''}. Restore to the latest moment (--to latest), or to an earlier time.`,
+    );
+  }
+  const segment = segmentAt(base.timeline, parseLsn(end));
+  return new BackupProblem(
+    target.kind === 'point' ? 'impossible' : 'corrupt',
+    `The recovery ended at ${end}, before ${describeTarget(target)}: the log segment ${segment} is damaged, or the target is not in the log.`,
+    { object: segment, cause: error },
+  );
+}
+
+async function eachOf<T>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const queue = items.values();
+  const worker = async () => {
+    for (const item of queue) await work(item);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}

@@ -1,0 +1,166 @@
+import { formatLsn, SEGMENT_BYTES } from './lsn.ts';
+
+/**
+ * Finds the last complete record of a stretch of the log (access/xlogrecord.h and xlog_internal.h of PostgreSQL 18). A restore
+ * to "the latest" names this record as its target, so that the server itself proves that it came that far.
+ */
+
+const PAGE_BYTES = 8192;
+/** On the first page of a segment, and on the others. */
+const [LONG_HEADER, SHORT_HEADER] = [40, 24];
+const RECORD_HEADER = 24;
+const CRC_OFFSET = 20;
+const ALIGNMENT = 8;
+/** The magic of PostgreSQL 18; it changes with every format of the log. */
+const PAGE_MAGIC = 0xd118;
+const CONTINUED = 1;
+
+export interface LastRecord {
+  /** Where it begins: what `recovery_target_lsn` names. */
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+/** Of the server that wrote the segment; undefined when this is no segment of PostgreSQL 18. */
+export function systemIdOf(segment: Buffer): string | undefined {
+  if (segment.length < LONG_HEADER || segment.readUInt16LE(0) !== PAGE_MAGIC) return undefined;
+  return segment.readBigUInt64LE(24).toString();
+}
+
+/**
+ * Looks through segments that follow each other, of which the first begins at `start`. The last one may end anywhere.
+ * Undefined when no record is complete in them.
+ */
+export function lastRecord(segments: readonly Buffer[], start: bigint): LastRecord | undefined {
+  const log = new Log(segments, start);
+  let position = log.firstRecord();
+  let last: LastRecord | undefined;
+  while (position !== undefined) {
+    const length = log.lengthAt(position);
+    if (length === undefined) break;
+    if (length === 0) {
+      // Nothing more in this segment: the server went on with the next one (pg_switch_wal).
+      const next = (position / SEGMENT_BYTES + 1n) * SEGMENT_BYTES;
+      if (!log.isZeroUntil(position, next) || next >= log.end) break;
+      position = log.afterHeader(next);
+      continue;
+    }
+    const record = length < RECORD_HEADER ? undefined : log.read(position, length);
+    if (!record || !isIntact(record.bytes)) break;
+    last = { start: position, end: record.end };
+    position = log.aligned(record.end);
+  }
+  return last;
+}
+
+class Log {
+  readonly end: bigint;
+  readonly #segments: readonly Buffer[];
+  readonly #start: bigint;
+
+  constructor(segments: readonly Buffer[], start: bigint) {
+    this.#segments = segments;
+    this.#start = start;
+    const last = segments.at(-1)?.length ?? 0;
+    this.end = start + BigInt(Math.max(segments.length - 1, 0)) * SEGMENT_BYTES + BigInt(last);
+  }
+
+  /** After what is left of a record that began before. */
+  firstRecord(): bigint | undefined {
+    let position = this.#start;
+    for (;;) {
+      const page = this.#bytes(position, LONG_HEADER);
+      if (!page || page.readUInt16LE(0) !== PAGE_MAGIC) return undefined;
+      const header = headerAt(position);
+      const remaining = (page.readUInt16LE(2) & CONTINUED) === 0 ? 0 : page.readUInt32LE(16);
+      const room = PAGE_BYTES - header;
+      if (remaining < room) return this.aligned(position + BigInt(header + remaining));
+      position += BigInt(PAGE_BYTES);
+    }
+  }
+
+  /** The first place from here on where a record may begin. */
+  aligned(position: bigint): bigint {
+    const up = ((position + BigInt(ALIGNMENT - 1)) / BigInt(ALIGNMENT)) * BigInt(ALIGNMENT);
+    return up % BigInt(PAGE_BYTES) === 0n ? this.afterHeader(up) : up;
+  }
+
+  afterHeader(page: bigint): bigint {
+    return page + BigInt(headerAt(page));
+  }
+
+  /** Undefined behind the end. */
+  lengthAt(position: bigint): number | undefined {
+    return this.#bytes(position, 4)?.readUInt32LE(0);
+  }
+
+  /** The bytes of a record, without the headers of the pages between them. */
+  read(from: bigint, length: number): { readonly bytes: Buffer; readonly end: bigint } | undefined {
+    const parts: Buffer[] = [];
+    let [position, missing] = [from, length];
+    while (missing > 0) {
+      const inPage = Number(position % BigInt(PAGE_BYTES));
+      if (inPage === 0) {
+        const header = this.#bytes(position, SHORT_HEADER);
+        // A page that is not this log's: an older one that was used again.
+        if (!header || header.readUInt16LE(0) !== PAGE_MAGIC || header.readBigUInt64LE(8) !== position) return undefined;
+        position = this.afterHeader(position);
+        continue;
+      }
+      const part = this.#bytes(position, Math.min(missing, PAGE_BYTES - inPage));
+      if (!part) return undefined;
+      parts.push(part);
+      position += BigInt(part.length);
+      missing -= part.length;
+    }
+    return { bytes: Buffer.concat(parts), end: position };
+  }
+
+  isZeroUntil(from: bigint, until: bigint): boolean {
+    for (let position = from; position < until && position < this.end; ) {
+      const page = (position / BigInt(PAGE_BYTES) + 1n) * BigInt(PAGE_BYTES);
+      const stop = page < this.end ? page : this.end;
+      const bytes = this.#bytes(position, Number(stop - position));
+      const skip = position % BigInt(PAGE_BYTES) === 0n ? headerAt(position) : 0;
+      if (!bytes || bytes.subarray(skip).some((byte) => byte !== 0)) return false;
+      position = stop;
+    }
+    return true;
+  }
+
+  /** Within one page. */
+  #bytes(position: bigint, size: number): Buffer | undefined {
+    const offset = position - this.#start;
+    const segment = this.#segments[Number(offset / SEGMENT_BYTES)];
+    const at = Number(offset % SEGMENT_BYTES);
+    return segment && at + size <= segment.length ? segment.subarray(at, at + size) : undefined;
+  }
+}
+
+function headerAt(page: bigint): number {
+  return page % SEGMENT_BYTES === 0n ? LONG_HEADER : SHORT_HEADER;
+}
+
+/** The checksum covers the data of the record, then its header up to the checksum. */
+function isIntact(record: Buffer): boolean {
+  const crc = crc32c(record.subarray(0, CRC_OFFSET), crc32c(record.subarray(RECORD_HEADER), 0xffff_ffff));
+  return ((crc ^ 0xffff_ffff) >>> 0) === record.readUInt32LE(CRC_OFFSET);
+}
+
+/** Castagnoli's polynomial, reflected. */
+const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let value = byte;
+  for (let bit = 0; bit < 8; bit += 1) value = value & 1 ? (value >>> 1) ^ 0x82f6_3b78 : value >>> 1;
+  return value >>> 0;
+});
+
+function crc32c(bytes: Uint8Array, seed: number): number {
+  let crc = seed;
+  for (const byte of bytes) crc = ((crc >>> 8) ^ (TABLE[(crc ^ byte) & 0xff] ?? 0)) >>> 0;
+  return crc;
+}
+
+/** For messages. */
+export function inWords({ start, end }: LastRecord): string {
+  return `${formatLsn(start)} to ${formatLsn(end)}`;
+}

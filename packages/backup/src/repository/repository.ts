@@ -1,0 +1,83 @@
+import type { AttachedObject, BackupManifest, ChunkRef } from './manifest.ts';
+
+/** What `putContent` found out while it wrote. */
+export interface StoredContent {
+  readonly size: number;
+  /** SHA-256 of the content, in hexadecimal. */
+  readonly sha256: string;
+  readonly chunks: readonly ChunkRef[];
+  /** Bytes of content in chunks that were new, and what these take in the store. */
+  readonly newBytes: number;
+  readonly storedBytes: number;
+}
+
+export interface WalSegmentRef {
+  readonly systemId: string;
+  /** 24 hexadecimal digits, as PostgreSQL names it: timeline, log, segment. */
+  readonly segment: string;
+}
+
+/** One repository, opened with its keys: everything that goes in is compressed, encrypted, and under keyed names. */
+export interface Repository {
+  readonly id: string;
+  readonly address: string;
+
+  /** Cuts into chunks and stores those that are new. At most a few chunks are in memory at a time. */
+  putContent(content: AsyncIterable<Uint8Array>): Promise<StoredContent>;
+  /** The content again; rejects with 'missing' or 'corrupt', naming the chunk, as soon as it meets it. */
+  getContent(chunks: readonly ChunkRef[]): AsyncIterable<Buffer>;
+
+  /** A whole segment. Stored once: a second one under the same name must have the same content, else 'corrupt'. */
+  putSegment(ref: WalSegmentRef, content: Uint8Array): Promise<void>;
+  /** The segment that is being written, up to `bytes`; replaces the one before. */
+  putPartialSegment(ref: WalSegmentRef, content: Uint8Array): Promise<void>;
+  /** Whole or partial (then shorter than 16 MiB). */
+  getSegment(
+    ref: WalSegmentRef,
+  ): Promise<{ readonly content: Buffer; readonly partial: boolean } | undefined>;
+  listSegments(
+    systemId: string,
+  ): Promise<readonly { readonly segment: string; readonly partial: boolean; readonly modified: Date }[]>;
+  deleteSegment(ref: WalSegmentRef): Promise<void>;
+  putTimelineHistory(systemId: string, timeline: number, content: Uint8Array): Promise<void>;
+  getTimelineHistory(systemId: string, timeline: number): Promise<Buffer | undefined>;
+  listTimelines(systemId: string): Promise<readonly number[]>;
+  /** A stretch of the log that nobody has: a restore across it is refused. */
+  putGap(gap: WalGap): Promise<void>;
+  listGaps(systemId: string): Promise<readonly WalGap[]>;
+
+  /** Checks that every chunk it names is there, then writes it, signed. */
+  putManifest(manifest: BackupManifest): Promise<void>;
+  /** Newest first. One that cannot be read is told as such, never left out. */
+  listManifests(): Promise<readonly (BackupManifest | UnreadableManifest)[]>;
+  getManifest(id: string): Promise<BackupManifest | undefined>;
+
+  putAttached(object: AttachedObject): Promise<void>;
+  getAttached(key: string): Promise<AttachedObject | undefined>;
+  listAttached(): AsyncIterable<AttachedObject>;
+  deleteAttached(key: string): Promise<void>;
+
+  /** Small signed records, such as the results of drills: append-only, in the order of their names. */
+  putRecord(collection: 'drills' | 'verifications' | 'exports', name: string, record: unknown): Promise<void>;
+  listRecords(
+    collection: 'drills' | 'verifications' | 'exports',
+  ): Promise<readonly { readonly name: string; readonly record: unknown }[]>;
+
+  /** Runs `work` while nobody else does the same; rejects with 'busy' and says who. The lease is renewed meanwhile. */
+  withLease<T>(name: 'backup' | 'prune', who: string, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface WalGap {
+  readonly systemId: string;
+  readonly timeline: number;
+  readonly fromLsn: string;
+  readonly toLsn: string;
+  readonly noticedAt: string;
+  readonly reason: string;
+}
+
+export interface UnreadableManifest {
+  readonly id: string;
+  readonly unreadable: string;
+}
