@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['e2e/**/*.test.ts'],
-    exclude: ['**/node_modules/**', 'e2e/docker/**'],
+    exclude: ['**/node_modules/**', 'e2e/docker/**', 'e2e/backup/**'],
     pool: 'forks',
     // Each file starts a system of its own; two at a time would measure each other.
     fileParallelism: false,

@@ -19,7 +19,7 @@ import { build, type Plugin } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const apps: Record<string, string[]> = {
-  'apps/server': ['src/start.ts', 'src/api.ts', 'src/worker.ts'],
+  'apps/server': ['src/start.ts', 'src/api.ts', 'src/worker.ts', 'src/backup.ts'],
   'apps/cli': ['src/main.ts'],
 };
 

@@ -1,3 +1,4 @@
+import { BackupProblem, type BackupProblemKind } from '@calculaud/backup/repository/problem';
 import { maskPassword } from '@calculaud/config/mask';
 import { ConfigError } from '@calculaud/config/problem';
 import { connectionFailure } from '@calculaud/db/connection-failure';
@@ -8,7 +9,20 @@ import { DeploymentFailure } from './deployment/failure.ts';
 import { DockerCommandError } from './host/docker-command.ts';
 import { DockerError } from './host/docker-error.ts';
 import { CliError } from './ui/cli-error.ts';
-import { EXIT } from './ui/exit-codes.ts';
+import { EXIT, type ExitCode } from './ui/exit-codes.ts';
+
+/** What is lost or altered was found by looking; what could not be looked at is not known to be well. */
+const BACKUP_EXITS: Readonly<Record<BackupProblemKind, ExitCode>> = {
+  unavailable: EXIT.unverified,
+  full: EXIT.refused,
+  missing: EXIT.findings,
+  corrupt: EXIT.findings,
+  'wrong-key': EXIT.refused,
+  foreign: EXIT.findings,
+  'unknown-format': EXIT.refused,
+  busy: EXIT.locked,
+  impossible: EXIT.refused,
+};
 
 /** What an error means for the operator; errors that nobody foresaw keep their stack, because somebody has to find them. */
 export function explainFailure(error: unknown): CliError {
@@ -19,6 +33,9 @@ export function explainFailure(error: unknown): CliError {
       'Run `calculaud config show` to see what is set and where.',
       EXIT.refused,
     );
+  }
+  if (error instanceof BackupProblem) {
+    return new CliError(error.message, '', BACKUP_EXITS[error.kind]);
   }
   if (error instanceof DatabaseRefusal) return new CliError(error.message, error.hint, EXIT.refused);
   if (error instanceof EmbeddedPostgresError) {

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { CommandDescription, CommandGroup } from './command.ts';
+import { backupCommands } from './commands/backup/group.ts';
 import { bundleCommands } from './commands/bundle/group.ts';
 import { configCommands } from './commands/config/group.ts';
 import { databaseCommands } from './commands/db/group.ts';
@@ -12,7 +13,9 @@ import { journeyCommand } from './commands/journey/command.ts';
 import { logsCommand } from './commands/logs/command.ts';
 import { planCommand } from './commands/plan/command.ts';
 import { probeCommand } from './commands/probe/command.ts';
+import { recoveryKitCommands } from './commands/recovery-kit/group.ts';
 import { renderCommand } from './commands/render/command.ts';
+import { restoreCommand } from './commands/restore/command.ts';
 import { rollbackCommand } from './commands/rollback/command.ts';
 import { scaleCommand } from './commands/scale/command.ts';
 import { statusCommand } from './commands/status/command.ts';
@@ -25,6 +28,8 @@ export const groups: readonly CommandGroup[] = [
   databaseCommands,
   tokenCommands,
   demoCommands,
+  backupCommands,
+  recoveryKitCommands,
 ];
 
 /** Commands of one word, without a group around them: `commands/<word>/<word>.ts`. */
@@ -38,6 +43,7 @@ export const singles: readonly CommandDescription[] = [
   logsCommand,
   probeCommand,
   renderCommand,
+  restoreCommand,
   scaleCommand,
   statusCommand,
 ];

@@ -8,6 +8,8 @@ export interface BackupProcess {
   stop(): Promise<void>;
 }
 
+/** Tells the program that it ends with its standard input. */
+export const WITH_PARENT = '--with-parent';
 const STOP_MS = 15_000;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -26,7 +28,7 @@ export function startBackupProcess(say: (message: string) => void): BackupProces
     let waitMs = FIRST_PAUSE_MS;
     while (!ended.signal.aborted) {
       const begun = performance.now();
-      child = spawn(process.execPath, [...process.execArgv, programBeside('backup')], {
+      child = spawn(process.execPath, [...process.execArgv, programBeside('backup'), WITH_PARENT], {
         stdio: ['pipe', 'ignore', 'pipe'],
       });
       if (child.stderr) createInterface({ input: child.stderr }).on('line', say);
@@ -37,8 +39,10 @@ export function startBackupProcess(say: (message: string) => void): BackupProces
         return;
       }
       if (performance.now() - begun > LONGEST_PAUSE_MS) waitMs = FIRST_PAUSE_MS;
-      say(`The backup service ended (${code ?? 'killed'}); it is started again in ${waitMs / 1000} s.`);
+      // Ctrl-C reaches it before it reaches us.
       await pause(waitMs, undefined, { signal: ended.signal }).catch(() => undefined);
+      if (ended.signal.aborted) return;
+      say(`The backup service ended (${code ?? 'killed'}); it is started again.`);
       waitMs = Math.min(waitMs * 2, LONGEST_PAUSE_MS);
     }
   };

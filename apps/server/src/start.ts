@@ -1,6 +1,7 @@
 import { loadConfig } from '@calculaud/config/load';
 import { migrate } from '@calculaud/db/migrate';
 import { demonstrateOnFirstStart } from './demo/first-start.ts';
+import { startBackupProcess } from './backup-process.ts';
 import { startDatabase } from './embedded-database.ts';
 import { managementPort, publicPort, tryPorts } from './listen.ts';
 import { runUntilSignal } from './process.ts';
@@ -18,6 +19,7 @@ await runUntilSignal(async () => {
     await demonstrateOnFirstStart(config, database.appUrl, say);
     const server = await serve(config, database.appUrl);
     const worker = await startWorker(server.services, database.workerUrl);
+    const backup = config.backup.enabled ? startBackupProcess(say) : undefined;
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
     say(`
 ${config.app.name} ${config.app.version} is ready after ${seconds} s.
@@ -26,6 +28,7 @@ ${config.app.name} ${config.app.version} is ready after ${seconds} s.
   API documents    ${server.url}/docs
   Health           ${server.managementUrl}/health/ready
   Data             ${config.data.directory}
+  Backups          ${config.backup.enabled ? config.backup.repositories.join(', ') : 'none (CALCULAUD_BACKUP is off)'}
 
   A token for the API:  npx calculaud token create --role admin --name first
   Stop with Ctrl-C.
@@ -34,6 +37,7 @@ ${config.app.name} ${config.app.version} is ready after ${seconds} s.
       stop: async () => {
         say('Stopping: open requests are finished first.');
         await Promise.all([server.stop(), worker.stop()]);
+        await backup?.stop();
         await database.stop();
       },
     };

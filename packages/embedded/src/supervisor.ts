@@ -8,6 +8,7 @@ import { connectAsSuperuser, connectionStringOf, type SuperuserTarget } from './
 import { type Layout, layoutOf, prepareDataDirectory } from './layout.ts';
 import { type DataLock, lockDataDirectory } from './lock.ts';
 import { createSecretIfMissing, passwordOf, readSecret } from './passwords.ts';
+import { finishReplacement } from './replace.ts';
 import { resetPasswords } from './reset-passwords.ts';
 import {
   DATABASE,
@@ -91,6 +92,7 @@ async function startLocked(
   const settings = settingsText(durability, binaries.version);
   const secret = createSecretIfMissing(layout.secret);
 
+  finishReplacement(layout);
   if (await ensureCluster(context, secret, durability)) log('Created a new database cluster.');
   const adopted = await adopt(context, secret, settings);
   if (adopted === undefined) writeSettings(layout.cluster, account, settings);

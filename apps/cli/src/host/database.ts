@@ -9,8 +9,8 @@ import { EXIT } from '../ui/exit-codes.ts';
 import type { Terminal } from '../ui/terminal.ts';
 
 interface Access {
-  /** `owner` may change the schema; `app` is what the application itself may do. */
-  readonly role: 'owner' | 'app';
+  /** `owner` may change the schema; `app` is what the application itself may do; `backup` reads all of the server. */
+  readonly role: 'owner' | 'app' | 'backup';
   /** Make the embedded database when there is none yet. */
   readonly create?: boolean;
 }
@@ -26,7 +26,7 @@ export async function withDatabase<T>(
   work: (connectionString: string) => Promise<T>,
 ): Promise<T> {
   const { url, migrationUrl } = config.database;
-  const external = role === 'owner' ? migrationUrl : url;
+  const external = { owner: migrationUrl, app: url, backup: config.backup.databaseUrl }[role];
   if (external !== undefined) return work(external);
 
   const dataDirectory = config.data.directory;

@@ -5,7 +5,7 @@ import { dirname, join, normalize } from 'node:path';
 import { EmbeddedPostgresError } from '@calculaud/embedded/failure';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '@calculaud/embedded/supervisor';
 import { formatLsn, parseLsn, placeOf, SEGMENT_BYTES, segmentAt } from '../postgres/lsn.ts';
-import { lastRecord, systemIdOf } from '../postgres/wal-records.ts';
+import { systemIdOf, type Walk, walk } from '../postgres/wal-records.ts';
 import type { BackupManifest, ClusterFile } from '../repository/manifest.ts';
 import { BackupProblem } from '../repository/problem.ts';
 import type { Repository } from '../repository/repository.ts';
@@ -45,15 +45,43 @@ const FILES_AT_ONCE = 4;
 const SEGMENTS_AT_ONCE = 4;
 /** Of the last segments: a record may begin in the one before the last. */
 const LAST_SEGMENTS = 3;
+const NOTHING: Walk = { last: undefined, damagedAt: undefined };
 
 /** Builds the cluster as it was at the target, beside everything that runs, and proves that it came that far. */
 export async function restoreCluster(options: RestoreOptions): Promise<Restored> {
-  const { repository, target, directory, signal } = options;
+  const { repository, target, directory } = options;
   if (existsSync(directory) && (await readdir(directory)).length > 0) {
     throw new BackupProblem('impossible', `${directory} is not empty. Name a folder that is not there yet.`);
   }
+  const manifests = await readableManifests(repository, target);
+  const newest = chooseBase(manifests, target);
+  // Where a named point lies nobody knows before the log was looked through: perhaps before the newest backup.
+  const others = target.kind === 'point' ? manifests.filter(({ id }) => id !== newest.id) : [];
+  const last = others.at(-1) ?? newest;
+  for (const base of [newest, ...others]) {
+    try {
+      return await restoreFrom(options, base);
+    } catch (error) {
+      if (error instanceof NothingLater && (await reachesBeyond(repository, base, error.time))) {
+        return restoreFrom({ ...options, target: { kind: 'latest' } }, base);
+      }
+      if (base === last || !(error instanceof BackupProblem) || error.kind !== 'impossible') throw error;
+    }
+  }
+  throw new Error('no backup was tried');
+}
+
+/** The log that is there was received when the time had passed: nothing was committed in between. */
+async function reachesBeyond(repository: Repository, base: BackupManifest, time: Date): Promise<boolean> {
+  const segments = await repository.listSegments(base.systemId);
+  return segments.some(
+    ({ segment, modified }) => placeOf(segment)?.timeline === base.timeline && modified > time,
+  );
+}
+
+async function restoreFrom(options: RestoreOptions, base: BackupManifest): Promise<Restored> {
+  const { target, directory, signal } = options;
   try {
-    const base = chooseBase(await readableManifests(repository, target), target);
     const cluster = join(directory, 'postgres');
     const begin = performance.now();
     await writeFiles(options, base, cluster);
@@ -174,6 +202,13 @@ async function writeLog(
         { object: segment },
       );
     }
+    if (content.length < SEGMENT_BYTES && segment !== segments.at(-1)) {
+      throw new BackupProblem(
+        'missing',
+        `Of the log segment ${segment} only ${content.length} bytes are in ${repository.address}, and later ones follow.`,
+        { object: segment },
+      );
+    }
     if (needed.indexOf(segment) >= needed.length - LAST_SEGMENTS) last.set(segment, content);
     const whole = Buffer.alloc(Number(SEGMENT_BYTES));
     content.copy(whole);
@@ -190,12 +225,16 @@ async function writeLog(
 
   const tail = [...last].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const place = placeOf(tail[0]?.[0] ?? '');
-  const record =
-    place &&
-    lastRecord(
-      tail.map(([, content]) => content),
-      place.start,
+  const contents = tail.map(([, content]) => content);
+  const { last: record, damagedAt } = place ? walk(contents, place.start) : NOTHING;
+  if (damagedAt !== undefined) {
+    const segment = segmentAt(base.timeline, damagedAt);
+    throw new BackupProblem(
+      'corrupt',
+      `The log segment ${segment} is damaged at ${formatLsn(damagedAt)}. Use another repository, or restore to the backup itself (--to ${base.id}).`,
+      { object: segment },
     );
+  }
   const end = record?.end ?? 0n;
   if (end < parseLsn(base.stopLsn)) {
     throw new BackupProblem(
@@ -279,20 +318,14 @@ async function writeRecovery(cluster: string, target: Target, lastStart: bigint 
 const BEFORE = 'postgresql.auto.conf.before-recovery';
 
 function targetSetting(target: Target, lastStart: bigint | undefined): Record<string, string> {
-  switch (target.kind) {
-    case 'time':
-      return { recovery_target_time: target.time.toISOString().replace('T', ' ').replace('Z', '+00') };
-    case 'lsn':
-      return { recovery_target_lsn: target.lsn };
-    case 'point':
-      return { recovery_target_name: target.name };
-    case 'backup':
-      return { recovery_target: 'immediate' };
-    case 'latest':
-      if (lastStart === undefined)
-        throw new BackupProblem('missing', 'The log of the backup holds no complete record.');
-      return { recovery_target_lsn: formatLsn(lastStart) };
+  if (target.kind === 'time') {
+    return { recovery_target_time: target.time.toISOString().replace('T', ' ').replace('Z', '+00') };
   }
+  if (target.kind === 'lsn') return { recovery_target_lsn: target.lsn };
+  if (target.kind === 'point') return { recovery_target_name: target.name };
+  if (target.kind === 'backup') return { recovery_target: 'immediate' };
+  if (lastStart !== undefined) return { recovery_target_lsn: formatLsn(lastStart) };
+  throw new BackupProblem('missing', 'The log of the backup holds no complete record.');
 }
 
 async function recover({ target, onProgress }: RestoreOptions, base: BackupManifest, directory: string) {
@@ -331,6 +364,16 @@ async function recover({ target, onProgress }: RestoreOptions, base: BackupManif
   }
 }
 
+/** The log ends before the time that was wished for, as far as its commits tell. */
+class NothingLater extends BackupProblem {
+  readonly time: Date;
+
+  constructor(time: Date, message: string) {
+    super('impossible', message);
+    this.time = time;
+  }
+}
+
 function refusal(error: unknown, target: Target, base: BackupManifest, log: string): unknown {
   if (!(error instanceof EmbeddedPostgresError)) return error;
   if (!log.includes('recovery ended before configured recovery target was reached')) {
@@ -341,8 +384,8 @@ function refusal(error: unknown, target: Target, base: BackupManifest, log: stri
   const end = /redo done at ([0-9A-F]+\/[0-9A-F]+)/.exec(log)?.[1] ?? base.stopLsn;
   const commit = /last completed transaction was at log time (.*)/.exec(log)?.[1];
   if (target.kind === 'time') {
-    return new BackupProblem(
-      'impossible',
+    return new NothingLater(
+      target.time,
       `Nothing was committed after ${describeTarget(target)} in the log that is there: it ends at ${end}${commit ? `, with a commit at ${commit}` : ''}. Restore to the latest moment (--to latest), or to an earlier time.`,
     );
   }
@@ -354,14 +397,23 @@ function refusal(error: unknown, target: Target, base: BackupManifest, log: stri
   );
 }
 
+/** Rejects when all have come to rest, so that nobody works any more on what is then removed. */
 async function eachOf<T>(
   items: readonly T[],
   atOnce: number,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   const queue = items.values();
+  let failed = false;
   const worker = async () => {
-    for (const item of queue) await work(item);
+    for (const item of queue) {
+      if (failed) return;
+      await work(item).catch((error: unknown) => {
+        failed = true;
+        throw error;
+      });
+    }
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
+  const results = await Promise.allSettled(Array.from({ length: atOnce }, worker));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
 }

@@ -153,7 +153,8 @@ class Lane {
   async #turn(): Promise<void> {
     for (const systemId of await readdir(this.#spool).catch(() => [])) {
       const folder = join(this.#spool, systemId);
-      const names = (await readdir(folder).catch(() => [])).toSorted();
+      const names: string[] = await readdir(folder).catch(() => []);
+      names.sort();
       for (const name of names) {
         const timeline = HISTORY.exec(name)?.[1];
         if (timeline !== undefined && !this.has(systemId, name)) {
@@ -184,7 +185,14 @@ class Lane {
     if (!file) return;
     try {
       const { size } = await file.stat();
-      if (size === 0 || (this.#partial?.segment === segment && this.#partial.size === size)) return;
+      if (size === 0) return;
+      if (this.#partial?.segment !== segment) {
+        const stored = await this.#repository.getSegment({ systemId, segment });
+        this.#partial = { segment, size: stored?.content.length ?? 0 };
+        if (stored) this.#reached(systemId, segment, BigInt(stored.content.length));
+      }
+      // After a new connection the segment begins anew: what is there already is more, until it has grown again.
+      if (size <= this.#partial.size) return;
       const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(size), position: 0 });
       await this.#repository.putPartialSegment({ systemId, segment }, buffer.subarray(0, bytesRead));
       this.#partial = { segment, size: bytesRead };

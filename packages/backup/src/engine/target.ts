@@ -35,34 +35,21 @@ export function parseTarget(text: string): Target {
 }
 
 export function describeTarget(target: Target): string {
-  switch (target.kind) {
-    case 'latest':
-      return 'the latest moment';
-    case 'time':
-      return target.time.toISOString();
-    case 'lsn':
-      return `the position ${target.lsn}`;
-    case 'point':
-      return `the restore point ${target.name}`;
-    case 'backup':
-      return `the backup ${target.id}`;
-  }
+  if (target.kind === 'time') return target.time.toISOString();
+  if (target.kind === 'lsn') return `the position ${target.lsn}`;
+  if (target.kind === 'point') return `the restore point ${target.name}`;
+  if (target.kind === 'backup') return `the backup ${target.id}`;
+  return 'the latest moment';
 }
 
 /** The newest backup from which the target can be reached. */
 export function chooseBase(manifests: readonly BackupManifest[], target: Target): BackupManifest {
   const newestFirst = manifests.toSorted((a, b) => b.finishedAt.localeCompare(a.finishedAt));
   const fits = (manifest: BackupManifest): boolean => {
-    switch (target.kind) {
-      case 'backup':
-        return manifest.id === target.id;
-      case 'time':
-        return new Date(manifest.finishedAt) <= target.time;
-      case 'lsn':
-        return parseLsn(manifest.stopLsn) <= parseLsn(target.lsn);
-      default:
-        return true;
-    }
+    if (target.kind === 'backup') return manifest.id === target.id;
+    if (target.kind === 'time') return new Date(manifest.finishedAt) <= target.time;
+    if (target.kind === 'lsn') return parseLsn(manifest.stopLsn) <= parseLsn(target.lsn);
+    return true;
   };
   const base = newestFirst.find(fits);
   if (base) return base;

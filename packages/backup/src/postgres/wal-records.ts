@@ -1,4 +1,4 @@
-import { formatLsn, SEGMENT_BYTES } from './lsn.ts';
+import { SEGMENT_BYTES } from './lsn.ts';
 
 /**
  * Finds the last complete record of a stretch of the log (access/xlogrecord.h and xlog_internal.h of PostgreSQL 18). A restore
@@ -13,7 +13,8 @@ const CRC_OFFSET = 20;
 const ALIGNMENT = 8;
 /** The magic of PostgreSQL 18; it changes with every format of the log. */
 const PAGE_MAGIC = 0xd118;
-const CONTINUED = 1;
+/** Flags of a page: it begins within a record; the record before was given up in a crash. */
+const [CONTINUED, GIVEN_UP] = [1, 8];
 
 export interface LastRecord {
   /** Where it begins: what `recovery_target_lsn` names. */
@@ -27,30 +28,41 @@ export function systemIdOf(segment: Buffer): string | undefined {
   return segment.readBigUInt64LE(24).toString();
 }
 
-/**
- * Looks through segments that follow each other, of which the first begins at `start`. The last one may end anywhere.
- * Undefined when no record is complete in them.
- */
-export function lastRecord(segments: readonly Buffer[], start: bigint): LastRecord | undefined {
+export interface Walk {
+  /** Undefined when no record is complete. */
+  readonly last: LastRecord | undefined;
+  /** Where bytes are not what the server wrote; undefined when the log simply ends. */
+  readonly damagedAt: bigint | undefined;
+}
+
+/** Looks through segments that follow each other, of which the first begins at `start`. The last one may end anywhere. */
+export function walk(segments: readonly Buffer[], start: bigint): Walk {
   const log = new Log(segments, start);
   let position = log.firstRecord();
   let last: LastRecord | undefined;
-  while (position !== undefined) {
+  if (position === undefined) return { last, damagedAt: log.end > start ? start : undefined };
+  for (;;) {
     const length = log.lengthAt(position);
-    if (length === undefined) break;
+    if (length === undefined) return { last, damagedAt: undefined };
     if (length === 0) {
       // Nothing more in this segment: the server went on with the next one (pg_switch_wal).
       const next = (position / SEGMENT_BYTES + 1n) * SEGMENT_BYTES;
-      if (!log.isZeroUntil(position, next) || next >= log.end) break;
+      if (!log.isZeroUntil(position, next)) return { last, damagedAt: position };
+      if (next >= log.end) return { last, damagedAt: undefined };
       position = log.afterHeader(next);
       continue;
     }
-    const record = length < RECORD_HEADER ? undefined : log.read(position, length);
-    if (!record || !isIntact(record.bytes)) break;
+    const record = length < RECORD_HEADER ? 'damaged' : log.read(position, length);
+    if (record === 'incomplete') return { last, damagedAt: undefined };
+    if (record === 'damaged') return { last, damagedAt: position };
+    if ('givenUpAt' in record) {
+      position = log.afterHeader(record.givenUpAt);
+      continue;
+    }
+    if (!isIntact(record.bytes)) return { last, damagedAt: position };
     last = { start: position, end: record.end };
     position = log.aligned(record.end);
   }
-  return last;
 }
 
 class Log {
@@ -95,20 +107,29 @@ class Log {
   }
 
   /** The bytes of a record, without the headers of the pages between them. */
-  read(from: bigint, length: number): { readonly bytes: Buffer; readonly end: bigint } | undefined {
+  read(
+    from: bigint,
+    length: number,
+  ):
+    | { readonly bytes: Buffer; readonly end: bigint }
+    | { readonly givenUpAt: bigint }
+    | 'incomplete'
+    | 'damaged' {
     const parts: Buffer[] = [];
     let [position, missing] = [from, length];
     while (missing > 0) {
       const inPage = Number(position % BigInt(PAGE_BYTES));
       if (inPage === 0) {
         const header = this.#bytes(position, SHORT_HEADER);
-        // A page that is not this log's: an older one that was used again.
-        if (!header || header.readUInt16LE(0) !== PAGE_MAGIC || header.readBigUInt64LE(8) !== position) return undefined;
+        if (!header) return 'incomplete';
+        if (header.readUInt16LE(0) !== PAGE_MAGIC || header.readBigUInt64LE(8) !== position) return 'damaged';
+        const flags = header.readUInt16LE(2);
+        if ((flags & CONTINUED) === 0) return (flags & GIVEN_UP) === 0 ? 'damaged' : { givenUpAt: position };
         position = this.afterHeader(position);
         continue;
       }
       const part = this.#bytes(position, Math.min(missing, PAGE_BYTES - inPage));
-      if (!part) return undefined;
+      if (!part) return 'incomplete';
       parts.push(part);
       position += BigInt(part.length);
       missing -= part.length;
@@ -144,7 +165,7 @@ function headerAt(page: bigint): number {
 /** The checksum covers the data of the record, then its header up to the checksum. */
 function isIntact(record: Buffer): boolean {
   const crc = crc32c(record.subarray(0, CRC_OFFSET), crc32c(record.subarray(RECORD_HEADER), 0xffff_ffff));
-  return ((crc ^ 0xffff_ffff) >>> 0) === record.readUInt32LE(CRC_OFFSET);
+  return (crc ^ 0xffff_ffff) >>> 0 === record.readUInt32LE(CRC_OFFSET);
 }
 
 /** Castagnoli's polynomial, reflected. */
@@ -158,9 +179,4 @@ function crc32c(bytes: Uint8Array, seed: number): number {
   let crc = seed;
   for (const byte of bytes) crc = ((crc >>> 8) ^ (TABLE[(crc ^ byte) & 0xff] ?? 0)) >>> 0;
   return crc;
-}
-
-/** For messages. */
-export function inWords({ start, end }: LastRecord): string {
-  return `${formatLsn(start)} to ${formatLsn(end)}`;
 }

@@ -54,16 +54,6 @@ export function newKeyRing(): KeyRing {
   };
 }
 
-/** What is written from now on has a new key; what was written is read with the old ones. */
-export function withNewDataKey(keyring: KeyRing): KeyRing {
-  const id = newKeyId();
-  return {
-    ...keyring,
-    dataKeys: new Map([...keyring.dataKeys, [id, randomBytes(32)]]),
-    currentDataKey: id,
-  };
-}
-
 function newKeyId(): string {
   return randomBytes(8).toString('hex');
 }

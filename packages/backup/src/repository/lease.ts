@@ -21,12 +21,6 @@ type Lease = z.output<typeof lease>;
 const numberOf = (key: string): number => Number(/(\d+)$/.exec(key)?.[1] ?? 0);
 const keyOf = (name: string, number: number): string => `leases/${name}/${String(number).padStart(10, '0')}`;
 
-/** Who holds it now; undefined when nobody does. */
-export async function leaseHolder(store: BackupStore, name: string): Promise<string | undefined> {
-  const { current } = await look(store, name);
-  return current && isLive(current) ? current.who : undefined;
-}
-
 export async function withLease<T>(
   store: BackupStore,
   name: string,

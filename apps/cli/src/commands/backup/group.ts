@@ -1,0 +1,52 @@
+import type { CommandGroup } from '../../command.ts';
+
+const kitFlag = {
+  flags: '--kit <file>',
+  description: 'the recovery kit, or a file with its secret key, where the keys of the server are gone',
+};
+const fromFlag = { flags: '--from <repository>', description: 'look at this folder or bucket alone' };
+
+export const backupCommands: CommandGroup = {
+  verb: 'backup',
+  description: 'Look after the backups.',
+  commands: [
+    {
+      usage: 'create',
+      description:
+        'Make a base backup now, beside the running system, in every repository. The system makes one a day by itself.',
+      examples: [['calculaud backup create', 'before something that cannot be undone']],
+      load: () => import('./create.ts'),
+    },
+    {
+      usage: 'list',
+      description:
+        'List the backups of every repository, the newest first. Ends with 2 when one cannot be read.',
+      options: [fromFlag, kitFlag],
+      examples: [
+        ['calculaud backup list', 'to which backups could be restored?'],
+        ['calculaud backup list --from /mnt/usb/backups --kit kit.txt', 'with nothing but the kit'],
+      ],
+      load: () => import('./list.ts'),
+    },
+    {
+      usage: 'show <id>',
+      description: 'Show what is known of a backup.',
+      options: [fromFlag, kitFlag],
+      examples: [['calculaud backup show 20261201T030000Z-1a2b3c4d', 'its tables, its place in the log']],
+      load: () => import('./show.ts'),
+    },
+    {
+      usage: 'verify [id]',
+      description:
+        'Read all that a restore would read, and compare it with what was written: every chunk, the whole log, every file. ' +
+        'The newest backup when none is named. Ends with 2 when something is missing or altered, and names it; with 7 when ' +
+        'something could not be read.',
+      options: [fromFlag, kitFlag],
+      examples: [
+        ['calculaud backup verify', 'is the newest backup what it was?'],
+        ['calculaud backup verify --json', 'for a program that watches'],
+      ],
+      load: () => import('./verify.ts'),
+    },
+  ],
+};

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import type { Run } from '../../command.ts';
+import { withRepositories } from '../../host/backups.ts';
+import { EXIT } from '../../ui/exit-codes.ts';
+import { inMegabytes } from '../../ui/progress.ts';
+import { table } from '../../ui/table.ts';
+
+const options = z.object({ kit: z.string().optional(), from: z.string().optional() });
+
+export const run: Run = async ({ terminal, config, options: typed }) =>
+  withRepositories(config(), terminal, options.parse(typed), async (repositories) => {
+    let unreadable = 0;
+    for (const repository of repositories) {
+      const manifests = await repository.listManifests();
+      terminal.print(repository.address);
+      const rows = manifests.map((manifest) => {
+        if ('unreadable' in manifest) {
+          unreadable += 1;
+          terminal.emit('backup', { repository: repository.address, ...manifest });
+          return [manifest.id, 'unreadable', manifest.unreadable];
+        }
+        const { id, finishedAt, reason, bytes, migration } = manifest;
+        terminal.emit('backup', { repository: repository.address, id, finishedAt, reason, bytes, migration });
+        return [
+          id,
+          `${finishedAt.slice(0, 16)}Z`,
+          reason,
+          inMegabytes(bytes.total),
+          `${inMegabytes(bytes.stored)} new`,
+        ];
+      });
+      terminal.print(
+        rows.length === 0
+          ? '  none yet'
+          : table([['ID', 'FINISHED', 'REASON', 'DATABASE', 'STORED'], ...rows]),
+      );
+    }
+    return unreadable > 0 ? EXIT.findings : EXIT.done;
+  });

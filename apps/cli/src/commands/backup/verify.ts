@@ -1,0 +1,54 @@
+import { verifyBackup } from '@calculaud/backup/engine/verify';
+import { z } from 'zod';
+import type { Run } from '../../command.ts';
+import { withRepositories } from '../../host/backups.ts';
+import { CliError } from '../../ui/cli-error.ts';
+import { EXIT } from '../../ui/exit-codes.ts';
+import { inMegabytes, progressOf } from '../../ui/progress.ts';
+
+const options = z.object({ kit: z.string().optional(), from: z.string().optional() });
+
+export const run: Run = async ({ terminal, config, options: typed, arguments: [id] }) =>
+  withRepositories(config(), terminal, options.parse(typed), async (repositories) => {
+    let [looked, faulty] = [0, 0];
+    for (const repository of repositories) {
+      const all = await repository.listManifests();
+      const manifest = id === undefined ? all[0] : all.find((one) => one.id === id);
+      if (!manifest) continue;
+      looked += 1;
+      if ('unreadable' in manifest) {
+        faulty += 1;
+        terminal.say(`! ${repository.address}: ${manifest.unreadable}`);
+        terminal.emit('fault', {
+          repository: repository.address,
+          object: manifest.id,
+          words: manifest.unreadable,
+        });
+        continue;
+      }
+      const onProgress = progressOf(terminal, manifest.id, manifest.bytes.total);
+      const verification = await verifyBackup(repository, manifest, {
+        signal: new AbortController().signal,
+        onProgress,
+      });
+      for (const { object, words } of verification.faults) {
+        terminal.say(`! ${repository.address}: ${object}: ${words}`);
+        terminal.emit('fault', { repository: repository.address, object, words });
+      }
+      const { faults, ...counts } = verification;
+      terminal.emit('verified', { repository: repository.address, ...counts, faults: faults.length });
+      if (faults.length > 0) faulty += 1;
+      else {
+        terminal.say(
+          `${repository.address}: ${manifest.id} is what it was: ${inMegabytes(counts.bytes)} of ${counts.files} files, ` +
+            `${counts.segments} segments of the log, ${counts.attached} attached files.`,
+        );
+      }
+    }
+    if (looked > 0) return faulty > 0 ? EXIT.findings : EXIT.done;
+    throw new CliError(
+      id === undefined ? 'There is no backup yet.' : `No repository has a backup ${id}.`,
+      'Look at `calculaud backup list`.',
+      EXIT.findings,
+    );
+  });

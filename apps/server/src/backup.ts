@@ -1,0 +1,38 @@
+import { startBackupService } from '@calculaud/backup/service/run';
+import type { Config } from '@calculaud/config/config';
+import { loadConfig } from '@calculaud/config/load';
+import { connectEmbedded } from '@calculaud/embedded/supervisor';
+import { WITH_PARENT } from './backup-process.ts';
+import { openStorage } from './platform/storage.ts';
+import { runUntilSignal } from './process.ts';
+import { StartError } from './start-refusal.ts';
+
+/**
+ * The backup service alone: it receives the log of the database, copies cluster and files, and keeps both in the
+ * repositories. A process of its own, so that answers never wait for it.
+ */
+// Beside another process of ours: it holds our standard input open for as long as it lives.
+if (process.argv.includes(WITH_PARENT)) {
+  process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM')).resume();
+}
+
+await runUntilSignal(async () => {
+  const config = loadConfig();
+  const storage = await openStorage(config.files.store);
+  const service = startBackupService({
+    settings: { organisation: config.app.name, appVersion: config.app.version, ...config.backup },
+    connectionString: await connectionOf(config),
+    open: async (key) => (await storage.open(key))?.stream,
+    say: (message) => void process.stderr.write(`${message}\n`),
+  });
+  return service;
+});
+
+async function connectionOf({ backup, data }: Config): Promise<string> {
+  if (backup.databaseUrl !== undefined) return backup.databaseUrl;
+  const embedded = await connectEmbedded(data.directory);
+  if (embedded) return embedded.connectionString('backup');
+  throw new StartError(
+    `No database runs in ${data.directory}. Set CALCULAUD_BACKUP_DATABASE_URL, or use npm start, which runs this service by itself.`,
+  );
+}
