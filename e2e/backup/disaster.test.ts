@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -91,6 +91,34 @@ describe('npm start', () => {
       exitCode: 0,
       said: expect.stringMatching(/\d{8}T\d{6}Z-[0-9a-f]{8}, [\d.]+ MB/),
     });
+  });
+
+  test('a drill proves that all of it can be restored, and keeps the result', async () => {
+    const drilled = await calculaud(data, 'drill');
+    expect(drilled).toMatchObject({ exitCode: 0, said: expect.stringContaining(': passed') });
+    expect(drilled.said).toMatch(/integrity: \d\d+ indexes, \d\d+ tables/);
+    expect(drilled.said).toMatch(/files: \d\d files/);
+    expect(await calculaud(data, 'drill', '--history')).toMatchObject({
+      said: expect.stringContaining('passed'),
+    });
+  });
+
+  test('a drill finds what is lost, and says what it is', async () => {
+    const bad = join(data, 'bad-repository');
+    cpSync(join(data, 'backups'), bad, { recursive: true });
+    const [folder = ''] = readdirSync(join(bad, 'attached'));
+    rmSync(join(bad, 'attached', folder), { recursive: true });
+    expect(await calculaud(data, 'drill', '--from', bad)).toMatchObject({
+      exitCode: 2,
+      said: expect.stringContaining('is not in the repository'),
+    });
+    rmSync(bad, { recursive: true });
+    // What cannot be looked at is neither well nor lost.
+    expect(await calculaud(data, 'drill', '--from', bad)).toMatchObject({
+      exitCode: 7,
+      said: expect.stringContaining('cannot be used'),
+    });
+    expect(existsSync(bad)).toBe(false);
   });
 
   test('a running system is not restored over', async () => {

@@ -6,6 +6,7 @@ import { configCommands } from './commands/config/group.ts';
 import { databaseCommands } from './commands/db/group.ts';
 import { demoCommands } from './commands/demo/group.ts';
 import { deployCommands } from './commands/deploy/group.ts';
+import { drillCommand } from './commands/drill/command.ts';
 import { execCommand } from './commands/exec/command.ts';
 import { historyCommand } from './commands/history/command.ts';
 import { initCommand } from './commands/init/command.ts';
@@ -36,6 +37,7 @@ export const groups: readonly CommandGroup[] = [
 export const singles: readonly CommandDescription[] = [
   planCommand,
   rollbackCommand,
+  drillCommand,
   execCommand,
   historyCommand,
   initCommand,

@@ -2,7 +2,7 @@ import type { OpenedRepository } from '@calculaud/backup/repository/open-reposit
 import { readKit } from '@calculaud/backup/repository/recovery-kit';
 import {
   type BackupSettings,
-  openRepositories,
+  findRepositories,
   openRepositoriesWithKit,
 } from '@calculaud/backup/service/repositories';
 import type { Config } from '@calculaud/config/config';
@@ -40,7 +40,7 @@ export async function withRepositories<T>(
   }
   const opened =
     kit === undefined
-      ? await openRepositories(settings)
+      ? await findRepositories(settings)
       : await openRepositoriesWithKit(settings, readKit(readFileSync(kit, 'utf8'), kit));
   try {
     for (const { problem } of opened.unusable) {

@@ -9,12 +9,12 @@ import type { BackupStore, StoredObject } from './store.ts';
 const UNFINISHED = '.unfinished-';
 const KEY = /^[a-z0-9._-]+(\/[a-z0-9._-]+)*$/i;
 
-/** A repository in a folder: of a second disk, of a mounted share. The folder is made when its parent exists. */
-export async function openFolderStore(path: string): Promise<BackupStore> {
+/** A repository in a folder: of a second disk, of a mounted share. `create`: the folder is made when its parent exists. */
+export async function openFolderStore(path: string, { create = true } = {}): Promise<BackupStore> {
   const root = resolve(path);
   const address = `file://${root}`;
   await told(address, '', async () => {
-    await mkdir(root, { mode: 0o700 }).catch(ignore('EEXIST'));
+    if (create) await mkdir(root, { mode: 0o700 }).catch(ignore('EEXIST'));
     await access(root, constants.R_OK | constants.W_OK | constants.X_OK);
   });
   const folders = new Set<string>();

@@ -8,10 +8,11 @@ import type { BackupStore } from './store.ts';
 export async function openStore(
   address: string,
   credentials: S3StoreOptions['credentials'],
+  { create = true } = {},
 ): Promise<BackupStore> {
-  if (!address.includes('://')) return openFolderStore(address);
+  if (!address.includes('://')) return openFolderStore(address, { create });
   const url = new URL(address);
-  if (url.protocol === 'file:') return openFolderStore(fileURLToPath(url));
+  if (url.protocol === 'file:') return openFolderStore(fileURLToPath(url), { create });
   if (url.protocol !== 's3:') {
     throw new BackupProblem(
       'impossible',

@@ -2,7 +2,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type KeyRing, newKeyRing, readKeyRing, writeKeyRing } from '../repository/keyring.ts';
-import { createRepository, type OpenedRepository, repositoryIn } from '../repository/open-repository.ts';
+import {
+  createRepository,
+  type OpenedRepository,
+  openRepository,
+  repositoryIn,
+} from '../repository/open-repository.ts';
 import { openStore } from '../repository/open-store.ts';
 import { BackupProblem } from '../repository/problem.ts';
 import { newRecoveryIdentity, openWithKit, printKit, wrapKeys } from '../repository/recovery-kit.ts';
@@ -40,6 +45,19 @@ export async function confirmKit(settings: Pick<BackupSettings, 'keys'>): Promis
   await rm(kitFile(settings), { force: true });
 }
 
+/** Opens every repository that can be used; makes nothing. */
+export async function findRepositories(settings: BackupSettings): Promise<OpenedRepositories> {
+  const keyring = await readKeyRing(settings.keys);
+  if (!keyring) {
+    throw new BackupProblem('wrong-key', `There are no keys of backups in ${settings.keys}.`, {
+      object: settings.keys,
+    });
+  }
+  return open(settings, async (address) =>
+    openRepository(await openStore(address, settings.s3, { create: false }), keyring),
+  );
+}
+
 /** Opens every repository that can be used; makes keys, kit and repositories at the first start. */
 export async function openRepositories(settings: BackupSettings): Promise<OpenedRepositories> {
   const keyring = (await readKeyRing(settings.keys)) ?? (await firstKeys(settings));
@@ -59,9 +77,8 @@ export async function openRepositoriesWithKit(
   secret: string,
 ): Promise<OpenedRepositories> {
   return open(settings, async (address) => {
-    const store = await openStore(address, settings.s3);
-    const keyring = await openWithKit(store, secret);
-    return createRepository(store, keyring);
+    const store = await openStore(address, settings.s3, { create: false });
+    return openRepository(store, await openWithKit(store, secret));
   });
 }
 
@@ -89,7 +106,7 @@ const recipientFile = (settings: BackupSettings): string => join(settings.workFo
 
 async function firstKeys(settings: BackupSettings): Promise<KeyRing> {
   for (const address of settings.repositories) {
-    const store = await openStore(address, settings.s3).catch(() => undefined);
+    const store = await openStore(address, settings.s3, { create: false }).catch(() => undefined);
     const found = store && (await repositoryIn(store));
     await store?.close();
     if (found === undefined) continue;
