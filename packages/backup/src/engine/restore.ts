@@ -185,15 +185,16 @@ async function writeLog(
   const read = async (segment: string) => readSegment(repository, base.systemId, segment, spool);
 
   let done = 0;
-  const last = new Map<string, Buffer>();
+  const last = new Map<string, FoundSegment>();
   await eachOf(needed, SEGMENTS_AT_ONCE, async (segment) => {
     signal.throwIfAborted();
-    const content = await read(segment);
-    if (!content) {
+    const found = await read(segment);
+    if (!found) {
       throw new BackupProblem('missing', `The log segment ${segment} is missing in ${repository.address}.`, {
         object: segment,
       });
     }
+    const { content } = found;
     const systemId = systemIdOf(content);
     if (systemId !== base.systemId) {
       throw new BackupProblem(
@@ -209,7 +210,7 @@ async function writeLog(
         { object: segment },
       );
     }
-    if (needed.indexOf(segment) >= needed.length - LAST_SEGMENTS) last.set(segment, content);
+    if (needed.indexOf(segment) >= needed.length - LAST_SEGMENTS) last.set(segment, found);
     const whole = Buffer.alloc(Number(SEGMENT_BYTES));
     content.copy(whole);
     await writeFile(join(cluster, 'pg_wal', segment), whole, { mode: 0o600 });
@@ -219,15 +220,17 @@ async function writeLog(
   for (const timeline of await repository.listTimelines(base.systemId)) {
     const history = await repository.getTimelineHistory(base.systemId, timeline);
     const name = `${timeline.toString(16).padStart(8, '0').toUpperCase()}.history`;
-    if (history && timeline <= base.timeline)
-      await writeFile(join(cluster, 'pg_wal', name), history, { mode: 0o600 });
+    // Those of later ones, too: a number that was given once is not given again.
+    if (history) await writeFile(join(cluster, 'pg_wal', name), history, { mode: 0o600 });
   }
 
   const tail = [...last].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const place = placeOf(tail[0]?.[0] ?? '');
-  const contents = tail.map(([, content]) => content);
+  const contents = tail.map(([, { content }]) => content);
   const { last: record, damagedAt } = place ? walk(contents, place.start) : NOTHING;
-  if (damagedAt !== undefined) {
+  const certain = tail.at(-1)?.[1].certain ?? 0;
+  const lastStart = (place?.start ?? 0n) + BigInt(Math.max(tail.length - 1, 0)) * SEGMENT_BYTES;
+  if (damagedAt !== undefined && damagedAt < lastStart + BigInt(certain)) {
     const segment = segmentAt(base.timeline, damagedAt);
     throw new BackupProblem(
       'corrupt',
@@ -274,22 +277,29 @@ function assertCovered(
   );
 }
 
-/** Whichever place has more of it: a repository may have only the beginning of the last one. */
+interface FoundSegment {
+  readonly content: Buffer;
+  /** So many bytes are certainly what the server wrote; behind them may lie what a power failure left. */
+  readonly certain: number;
+}
+
+/** What this machine has beyond the repository, upon what the repository has. */
 async function readSegment(
   repository: Repository,
   systemId: string,
   segment: string,
   spool: string | undefined,
-): Promise<Buffer | undefined> {
+): Promise<FoundSegment | undefined> {
   const path = spool === undefined ? undefined : join(spool, systemId, segment);
-  const local =
-    path === undefined
-      ? undefined
-      : ((await readFile(path).catch(() => undefined)) ??
-        (await readFile(`${path}.partial`).catch(() => undefined)));
-  if (local && local.length === Number(SEGMENT_BYTES)) return local;
+  const whole = path === undefined ? undefined : await readFile(path).catch(() => undefined);
+  if (whole && BigInt(whole.length) === SEGMENT_BYTES) return { content: whole, certain: whole.length };
   const stored = (await repository.getSegment({ systemId, segment }))?.content;
-  return (stored?.length ?? 0) >= (local?.length ?? 0) ? stored : local;
+  const partial = path === undefined ? undefined : await readFile(`${path}.partial`).catch(() => undefined);
+  if (!partial || (stored && stored.length >= partial.length)) {
+    return stored && { content: stored, certain: stored.length };
+  }
+  stored?.copy(partial);
+  return { content: partial, certain: stored?.length ?? 0 };
 }
 
 /** Every restore names its target: without one the server takes a damaged log for its end, and comes up (backup.md, 2.5). */

@@ -76,7 +76,8 @@ class Lane {
   readonly #done = new Set<string>();
   readonly #ended = new AbortController();
   readonly #running: Promise<void>;
-  #partial: { readonly segment: string; readonly size: number } | undefined;
+  /** How much of the open segments is there: one of each timeline. */
+  readonly #partials = new Map<string, number>();
   #wake = new AbortController();
   #waiting: (() => void)[] = [];
   #troubled = false;
@@ -186,16 +187,19 @@ class Lane {
     try {
       const { size } = await file.stat();
       if (size === 0) return;
-      if (this.#partial?.segment !== segment) {
+      const name = `${systemId}/${segment}`;
+      let before = this.#partials.get(name);
+      if (before === undefined) {
         const stored = await this.#repository.getSegment({ systemId, segment });
-        this.#partial = { segment, size: stored?.content.length ?? 0 };
-        if (stored) this.#reached(systemId, segment, BigInt(stored.content.length));
+        before = stored?.content.length ?? 0;
+        this.#partials.set(name, before);
+        if (stored) this.#reached(systemId, segment, BigInt(before));
       }
       // After a new connection the segment begins anew: what is there already is more, until it has grown again.
-      if (size <= this.#partial.size) return;
+      if (size <= before) return;
       const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(size), position: 0 });
       await this.#repository.putPartialSegment({ systemId, segment }, buffer.subarray(0, bytesRead));
-      this.#partial = { segment, size: bytesRead };
+      this.#partials.set(name, bytesRead);
       this.#reached(systemId, segment, BigInt(bytesRead));
     } finally {
       await file.close();
@@ -206,6 +210,9 @@ class Lane {
     const place = placeOf(segment);
     if (!place) return;
     const { timeline, start } = place;
+    const { position } = this;
+    // What an older timeline left open says nothing of where the server is.
+    if (position?.systemId === systemId && timeline < position.timeline) return;
     this.position = { systemId, timeline, lsn: formatLsn(start + bytes), at: new Date() };
   }
 }

@@ -5,12 +5,8 @@ import { BackupProblem } from '../repository/problem.ts';
 /** A connection that speaks the replication protocol (protocol-replication in PostgreSQL's manual), over `pg`. */
 
 const identity = z.object({ systemid: z.string(), timeline: z.coerce.number().int(), xlogpos: z.string() });
-const slotRow = z.object({
-  slot_type: z.string().nullable(),
-  restart_lsn: z.string().nullable(),
-  restart_tli: z.coerce.number().int().nullable(),
-});
-const historyRow = z.object({ filename: z.string(), content: z.union([z.string(), z.instanceof(Buffer)]) });
+const slotRow = z.object({ slot_type: z.string().nullable(), restart_lsn: z.string().nullable() });
+const historyRow = z.object({ content: z.union([z.string(), z.instanceof(Buffer)]) });
 
 export interface Identity {
   readonly systemId: string;
@@ -19,6 +15,7 @@ export interface Identity {
   readonly flushedLsn: string;
 }
 
+/** Rejects with 'unavailable', in the words of the server. */
 export async function connectForReplication(connectionString: string): Promise<pg.Client> {
   const url = new URL(connectionString);
   url.searchParams.set('replication', 'true');
@@ -27,22 +24,21 @@ export async function connectForReplication(connectionString: string): Promise<p
     connectionString: url.href,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
   });
   // Whoever runs a command on it hears of a broken connection there.
   client.on('error', () => undefined);
   try {
     await client.connect();
   } catch (error) {
-    throw unavailable(error);
+    const said = error instanceof Error ? error.message : String(error);
+    const detail = error instanceof pg.DatabaseError ? error.detail : undefined;
+    const words = detail === undefined ? said : `${said} (${detail.replace(/\.$/, '')})`;
+    throw new BackupProblem('unavailable', `The database cannot be reached for a backup: ${words}.`, {
+      cause: error,
+    });
   }
   return client;
-}
-
-export function unavailable(error: unknown): BackupProblem {
-  const words = error instanceof Error ? error.message : String(error);
-  return new BackupProblem('unavailable', `The database cannot be reached for a backup: ${words}.`, {
-    cause: error,
-  });
 }
 
 export async function identify(client: pg.Client): Promise<Identity> {
@@ -51,14 +47,14 @@ export async function identify(client: pg.Client): Promise<Identity> {
   return { systemId: systemid, timeline, flushedLsn: xlogpos };
 }
 
-/** Where a slot begins; null when there is no such slot, or when it has reserved nothing. */
-export async function slotStart(
+/** From where on a slot keeps the log; null when it keeps nothing, as one that the server had to give up. */
+export async function readSlot(
   client: pg.Client,
   slot: string,
-): Promise<{ readonly exists: boolean; readonly lsn: string | null; readonly timeline: number | null }> {
+): Promise<{ readonly exists: boolean; readonly lsn: string | null }> {
   const { rows } = await client.query(`READ_REPLICATION_SLOT ${named(slot)}`);
-  const { slot_type: type, restart_lsn: lsn, restart_tli: timeline } = slotRow.parse(rows[0]);
-  return { exists: type !== null, lsn, timeline };
+  const { slot_type: type, restart_lsn: lsn } = slotRow.parse(rows[0]);
+  return { exists: type !== null, lsn };
 }
 
 export async function createSlot(client: pg.Client, slot: string): Promise<void> {
@@ -84,6 +80,11 @@ export function named(slot: string): string {
 const PAUSE_ABOVE = 4 * 1024 * 1024;
 const RESUME_BELOW = 1024 * 1024;
 
+export interface BothWays {
+  /** The server has begun to stream; from now on messages are sent, too. */
+  readonly onStart: () => void;
+}
+
 /**
  * A command that answers with a stream of messages. Whoever reads them sets the pace: the socket is not read while some MiB
  * wait. Rows that come before and after the stream are kept.
@@ -91,7 +92,7 @@ const RESUME_BELOW = 1024 * 1024;
 export class CopyStream implements pg.Submittable {
   readonly rows: (string | null)[][] = [];
   readonly #text: string;
-  readonly #both: boolean;
+  readonly #bothWays: BothWays | undefined;
   readonly #waiting: Buffer[] = [];
   #bytes = 0;
   #connection: pg.Connection | undefined;
@@ -100,22 +101,26 @@ export class CopyStream implements pg.Submittable {
   #error: Error | undefined;
   #wake: () => void = () => undefined;
 
-  /** `both`: messages are sent, too, and the end of the stream is answered with ours. */
-  constructor(text: string, { both = false } = {}) {
+  constructor(text: string, bothWays?: BothWays) {
     this.#text = text;
-    this.#both = both;
+    this.#bothWays = bothWays;
   }
 
   submit(connection: pg.Connection): void {
     this.#connection = connection;
-    if (this.#both) connection.once('copyDone', () => this.#call('endCopyFrom'));
+    if (this.#bothWays) {
+      connection.on('replicationStart', this.#bothWays.onStart);
+      connection.on('copyDone', this.#answerEnd);
+    }
     connection.query(this.#text);
   }
 
-  /** Sends a message the other way, where the command is of both ways. */
+  /** Sends a message the other way. */
   send(message: Buffer): void {
     if (!this.#ended) this.#call('sendCopyFromChunk', message);
   }
+
+  readonly #answerEnd = (): void => this.#call('endCopyFrom');
 
   /** What the types of `pg` leave out. */
   #call(method: 'sendCopyFromChunk' | 'endCopyFrom', ...values: readonly Buffer[]): void {
@@ -126,6 +131,7 @@ export class CopyStream implements pg.Submittable {
     Reflect.apply(found, connection, values);
   }
 
+  /** To be read once. Rejects with what the server said, or with 'unavailable' when the connection ended. */
   async *messages(): AsyncGenerator<Buffer> {
     for (;;) {
       const message = this.#waiting.shift();
@@ -167,12 +173,23 @@ export class CopyStream implements pg.Submittable {
     this.#wake();
   }
   handleReadyForQuery(): void {
-    this.#ended = true;
-    this.#wake();
+    this.#end();
   }
   handleError(error: Error): void {
-    this.#error ??= error;
+    this.#error ??=
+      error instanceof pg.DatabaseError
+        ? error
+        : new BackupProblem('unavailable', `The connection to the database ended: ${error.message}.`, {
+            cause: error,
+          });
+    this.#end();
+  }
+
+  #end(): void {
     this.#ended = true;
+    // The connection serves others after us.
+    if (this.#bothWays) this.#connection?.off('replicationStart', this.#bothWays.onStart);
+    this.#connection?.off('copyDone', this.#answerEnd);
     this.#wake();
   }
 }

@@ -1,74 +1,137 @@
-import { type FileHandle, mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
-import { formatLsn, parseLsn, placeOf, SEGMENT_BYTES, segmentAt } from './lsn.ts';
+import type { BackupProblem } from '../repository/problem.ts';
+import { diskProblem, syncFolder } from './durable-file.ts';
+import { SEGMENT_BYTES, segmentAt } from './lsn.ts';
 
-/** The segment that is being received: on the disk of this machine before the server hears of it. */
+const SIZE = Number(SEGMENT_BYTES);
+
+/** Of the segment that is being received; without it the segment is complete. */
+export const PARTIAL = '.partial';
+
+/**
+ * The segment that is being received. It comes from its first byte on, also when there is a part of it already: that one is
+ * compared with what comes, and is never shorter meanwhile than it was, since it may be the only copy if the server dies now.
+ */
 export class WalFile {
   readonly segment: string;
+  /** Once it is complete. */
   readonly path: string;
   readonly #start: bigint;
   readonly #file: FileHandle;
-  #written = 0n;
-  #synced = 0n;
+  /** What is in the file from before, and has not come again yet. */
+  #size: number;
+  #written = 0;
+  #synced = 0;
   #syncing: Promise<void> | undefined;
+  #failure: BackupProblem | undefined;
 
-  private constructor(path: string, segment: string, start: bigint, file: FileHandle) {
-    this.path = path;
+  private constructor(folder: string, segment: string, start: bigint, file: FileHandle, size: number) {
+    this.path = join(folder, segment);
     this.segment = segment;
     this.#start = start;
     this.#file = file;
+    this.#size = size;
   }
 
-  /** Begins the segment at its first byte; what was received of it before comes again. */
-  static async begin(folder: string, timeline: number, start: bigint): Promise<WalFile> {
+  /** `trusted`: what is in the file may be taken for written; not after a sync of it has failed. */
+  static async open(
+    folder: string,
+    { timeline, start, trusted }: { timeline: number; start: bigint; trusted: boolean },
+  ): Promise<WalFile> {
     const segment = segmentAt(timeline, start);
-    const path = join(folder, segment);
-    return new WalFile(path, segment, start, await open(`${path}.partial`, 'w', 0o600));
+    const path = join(folder, `${segment}${PARTIAL}`);
+    try {
+      const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+      const { size } = await file.stat();
+      if (size === 0) await syncFolder(folder);
+      return new WalFile(folder, segment, start, file, trusted ? Math.min(size, SIZE) : 0);
+    } catch (error) {
+      throw diskProblem(path, error);
+    }
   }
 
   get end(): bigint {
-    return this.#start + this.#written;
+    return this.#start + BigInt(this.#written);
   }
 
-  get synced(): bigint {
-    return this.#start + this.#synced;
+  /** All before it survives a crash of this machine. */
+  get syncedEnd(): bigint {
+    return this.#start + BigInt(this.#synced);
   }
 
   get full(): boolean {
-    return this.#written === SEGMENT_BYTES;
+    return this.#written === SIZE;
+  }
+
+  /** A sync has failed: nobody can tell any more what of the file is on the disk. */
+  get failed(): boolean {
+    return this.#failure !== undefined;
   }
 
   /** Takes as much as fits; the number of bytes that it took. */
   async write(bytes: Buffer): Promise<number> {
-    const size = Number(SEGMENT_BYTES - this.#written);
-    const part = bytes.subarray(0, size);
-    await this.#file.writev([part], Number(this.#written));
-    this.#written += BigInt(part.length);
+    const part = bytes.subarray(0, SIZE - this.#written);
+    try {
+      const same = await this.#compare(part);
+      for (let done = same; done < part.length; ) {
+        const { bytesWritten } = await this.#file.write(part, done, part.length - done, this.#written + done);
+        done += bytesWritten;
+      }
+    } catch (error) {
+      throw diskProblem(this.path, error);
+    }
+    this.#written += part.length;
     return part.length;
+  }
+
+  /** How many of these bytes are in the file already. What follows a difference is of no log, and goes. */
+  async #compare(part: Buffer): Promise<number> {
+    const known = Math.min(part.length, Math.max(this.#size - this.#written, 0));
+    if (known === 0) return 0;
+    const { buffer, bytesRead } = await this.#file.read(Buffer.alloc(known), 0, known, this.#written);
+    if (bytesRead === known && buffer.equals(part.subarray(0, known))) return known;
+    await this.#file.truncate(this.#written);
+    this.#size = this.#written;
+    return 0;
   }
 
   /** Resolves when all that was written until now survives a crash of the machine. */
   async sync(): Promise<void> {
     // One at a time; who comes meanwhile wants what was written meanwhile, too.
     while (this.#syncing) await this.#syncing;
+    // The system tells of lost writes once: a later sync that succeeds says nothing about them.
+    if (this.#failure) throw this.#failure;
     if (this.#synced === this.#written) return;
-    const upTo = this.#written;
-    this.#syncing = this.#file.datasync();
+    this.#syncing = this.#syncUpTo(this.#written);
     try {
       await this.#syncing;
-      this.#synced = upTo;
     } finally {
       this.#syncing = undefined;
+    }
+  }
+
+  async #syncUpTo(position: number): Promise<void> {
+    try {
+      await this.#file.datasync();
+      this.#synced = position;
+    } catch (error) {
+      this.#failure = diskProblem(this.path, error);
+      throw this.#failure;
     }
   }
 
   /** Under its own name from now on. */
   async complete(): Promise<void> {
     await this.sync();
+    try {
+      await rename(`${this.path}${PARTIAL}`, this.path);
+      await syncFolder(dirname(this.path));
+    } catch (error) {
+      throw diskProblem(this.path, error);
+    }
     await this.#file.close();
-    await rename(`${this.path}.partial`, this.path);
-    await syncFolder(dirname(this.path));
   }
 
   async close(): Promise<void> {
@@ -77,66 +140,5 @@ export class WalFile {
     } finally {
       await this.#file.close();
     }
-  }
-}
-
-export interface Received {
-  readonly timeline: number;
-  /** All before it was received once, and is here or was taken from here. */
-  readonly lsn: bigint;
-}
-
-const POSITION = 'received.json';
-const positionText = z.object({ timeline: z.int(), lsn: z.string() });
-
-/** Up to where whole segments were received. Undefined: nothing yet, or nobody can tell any more. */
-export async function readReceived(folder: string): Promise<Received | undefined> {
-  const noted = await readNote(folder);
-  // A segment may have been completed just before the note was to be written.
-  const there = (await readdir(folder).catch(() => [])).flatMap((name) => placeOf(name) ?? []);
-  const all = [
-    ...(noted ? [noted] : []),
-    ...there.map(({ timeline, start }) => ({ timeline, lsn: start + SEGMENT_BYTES })),
-  ];
-  return all.toSorted((a, b) => a.timeline - b.timeline || (a.lsn < b.lsn ? -1 : 1)).at(-1);
-}
-
-async function readNote(folder: string): Promise<Received | undefined> {
-  try {
-    const { timeline, lsn } = positionText.parse(JSON.parse(await readFile(join(folder, POSITION), 'utf8')));
-    return { timeline, lsn: parseLsn(lsn) };
-  } catch {
-    return undefined;
-  }
-}
-
-export async function writeReceived(folder: string, { timeline, lsn }: Received): Promise<void> {
-  await writeDurably(folder, POSITION, Buffer.from(JSON.stringify({ timeline, lsn: formatLsn(lsn) })));
-}
-
-/** Complete under its name, or not there. */
-export async function writeDurably(folder: string, name: string, content: Uint8Array): Promise<void> {
-  const unfinished = join(folder, `${name}.unfinished`);
-  const file = await open(unfinished, 'w', 0o600);
-  try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(unfinished, join(folder, name));
-  await syncFolder(folder);
-}
-
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

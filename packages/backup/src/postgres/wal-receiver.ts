@@ -1,27 +1,38 @@
-import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { BackupProblem } from '../repository/problem.ts';
 import type { WalGap } from '../repository/repository.ts';
-import { formatLsn, historyName, parseHistory, parseLsn, startOfSegment } from './lsn.ts';
+import { makeFolder, writeDurably } from './durable-file.ts';
+import {
+  formatLsn,
+  historyName,
+  parseHistory,
+  parseLsn,
+  segmentAt,
+  startOfSegment,
+  type TimelineStep,
+} from './lsn.ts';
 import {
   connectForReplication,
   CopyStream,
   createSlot,
   dropSlot,
+  type Identity,
   identify,
   named,
-  slotStart,
+  readSlot,
   timelineHistory,
 } from './replication.ts';
-import { makeFolder, type Received, readReceived, WalFile, writeDurably, writeReceived } from './wal-file.ts';
+import { WalFile } from './wal-file.ts';
+import { continuation, type Progress, readProgress, type WalStart, writeProgress } from './wal-progress.ts';
 
 export type WalEvent =
   | { readonly kind: 'segment'; readonly systemId: string; readonly segment: string; readonly path: string }
   | { readonly kind: 'history'; readonly systemId: string; readonly timeline: number; readonly path: string }
   | { readonly kind: 'gap'; readonly gap: WalGap }
-  | { readonly kind: 'connected'; readonly systemId: string; readonly timeline: number; readonly lsn: string }
+  | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected'; readonly reason: string };
 
 export interface WalPosition {
@@ -53,15 +64,17 @@ export interface WalReceiver {
 /** After every message it fell 300 MB behind (backup.md, 2.3). */
 const SYNC_EVERY_MS = 100;
 const STATUS_EVERY_MS = 1000;
-/** A server that has nothing to say sends a sign of life at least twice in this time (wal_sender_timeout is 60 s). */
-const SILENCE_MS = 65_000;
+/** A server that has nothing to say answers when it is asked; it says nothing by itself as long as we talk to it. */
+const [ASK_AFTER_MS, SILENCE_MS] = [10_000, 40_000];
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [200, 10_000];
 const [WAL_DATA, KEEPALIVE, STATUS] = [0x77, 0x6b, 0x72];
 const WAL_HEAD_BYTES = 25;
 /** 2000-01-01, where the server's clock begins. */
 const SERVER_EPOCH_MS = 946_684_800_000;
-/** "requested WAL segment … has already been removed"; "can no longer access replication slot". */
-const GONE = new Set(['58P01', '55000']);
+/** "requested WAL segment … has already been removed" */
+const LOG_REMOVED = '58P01';
+/** "can no longer access replication slot" */
+const SLOT_LOST = '55000';
 
 /** Receives the log of the server for as long as it lives, over restarts of the server, the network and itself. */
 export function startWalReceiver(options: WalReceiverOptions): WalReceiver {
@@ -76,18 +89,30 @@ export function startWalReceiver(options: WalReceiverOptions): WalReceiver {
   };
 }
 
+/** What one connection is about. */
+interface Session extends Identity {
+  readonly client: pg.Client;
+  readonly folder: string;
+  readonly progress: Progress;
+}
+
 class Receiver {
   readonly #options: WalReceiverOptions;
   readonly #ended = new AbortController();
   #client: pg.Client | undefined;
+  #stream: CopyStream | undefined;
   #systemId: string | undefined;
   #timeline = 0;
   #file: WalFile | undefined;
+  /** A segment of which a sync failed: it is written anew. */
+  #distrusted: string | undefined;
   #received: bigint | undefined;
   #flushed: bigint | undefined;
   #server: bigint | undefined;
   #connected = false;
   #lastMessageAt: Date | undefined;
+  /** Why the connection was ended from our side: whoever reads it only hears that it did. */
+  #fault: unknown;
 
   constructor(options: WalReceiverOptions) {
     this.#options = options;
@@ -113,228 +138,281 @@ class Receiver {
 
   async run(): Promise<void> {
     const { onEvent } = this.#options;
+    const { signal } = this.#ended;
     let waitMs = FIRST_PAUSE_MS;
-    while (!this.#ended.signal.aborted) {
-      try {
-        await this.#session();
-        waitMs = FIRST_PAUSE_MS;
-      } catch (error) {
-        if (this.#ended.signal.aborted) break;
-        if (this.#connected) waitMs = FIRST_PAUSE_MS;
-        onEvent({ kind: 'disconnected', reason: error instanceof Error ? error.message : String(error) });
-      } finally {
-        this.#connected = false;
-        this.#disconnect();
-        await this.#leaveFile();
-      }
-      await pause(waitMs, undefined, { signal: this.#ended.signal }).catch(() => undefined);
+    while (!signal.aborted) {
+      const begun = Date.now();
+      const before = this.#flushed ?? 0n;
+      const failure = await this.#session().then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      const reason = (await this.#leave()) ?? failure;
+      if (signal.aborted) return;
+      // One that brought nothing, as with a full disk, is not tried at once again.
+      const worked = (this.#flushed ?? 0n) > before || Date.now() - begun > LONGEST_PAUSE_MS;
+      if (worked) waitMs = FIRST_PAUSE_MS;
+      onEvent({ kind: 'disconnected', reason: reason instanceof Error ? reason.message : String(reason) });
+      await pause(waitMs, undefined, { signal }).catch(() => undefined);
       waitMs = Math.min(waitMs * 2, LONGEST_PAUSE_MS);
     }
+  }
+
+  /** What is at work is ended; what was received is on the disk. What went wrong on our side before or with that comes back. */
+  async #leave(): Promise<unknown> {
+    this.#connected = false;
+    this.#disconnect();
+    await this.#leaveFile().catch((error: unknown) => {
+      this.#fault ??= error;
+    });
+    const fault = this.#fault;
+    this.#fault = undefined;
+    return fault;
   }
 
   #disconnect(): void {
     const client = this.#client;
     this.#client = undefined;
-    // A stream that is under way would be waited for.
-    if (client) void client.end().catch(() => undefined);
+    // With a stream under way `pg` closes the socket at once.
+    void client?.end().catch(() => undefined);
   }
 
   async #leaveFile(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
+    if (!file) return;
     try {
-      await file?.close();
-    } catch (error) {
-      this.#options.onEvent({
-        kind: 'disconnected',
-        reason: error instanceof Error ? error.message : String(error),
-      });
+      await file.close();
+      if (!file.full) this.#flushed = file.syncedEnd;
+    } finally {
+      if (file.failed) this.#distrusted = file.segment;
     }
   }
 
-  /** From a connection to its end. */
-  async #session(): Promise<void> {
-    const { connectionString, spool, onEvent } = this.#options;
+  /** From a connection to its end: it always rejects with the reason. */
+  async #session(): Promise<never> {
+    const { connectionString, spool } = this.#options;
     const client = await connectForReplication(connectionString);
     this.#client = client;
-    if (this.#ended.signal.aborted) return this.#disconnect();
-    const { systemId, timeline, flushedLsn } = await identify(client);
-    this.#systemId = systemId;
-    this.#server = parseLsn(flushedLsn);
-    const folder = join(spool, systemId);
-    await makeFolder(folder);
-    const steps = timeline > 1 ? await this.#history(client, folder, systemId, timeline) : [];
-    let next: Received | undefined = await this.#begin(client, folder, { timeline, steps });
-    while (next && !this.#ended.signal.aborted) {
-      onEvent({ kind: 'connected', systemId, timeline: next.timeline, lsn: formatLsn(next.lsn) });
-      next = await this.#stream(client, folder, next);
+    const watch = this.#watch();
+    try {
+      this.#ended.signal.throwIfAborted();
+      const identity = await identify(client);
+      const folder = join(spool, identity.systemId);
+      await makeFolder(folder);
+      const session = { ...identity, client, folder, progress: await readProgress(folder) };
+      this.#systemId = identity.systemId;
+      this.#server = parseLsn(identity.flushedLsn);
+      for (let next = await this.#begin(session); ; ) next = await this.#receive(session, next);
+    } finally {
+      clearInterval(watch);
     }
+  }
+
+  async #begin(session: Session): Promise<WalStart> {
+    const { client, timeline, flushedLsn, progress, folder } = session;
+    const steps = timeline > 1 ? await this.#history(session, timeline) : [];
+    const kept = await ensureSlot(client, this.#options.slot);
+    const received = progress.get(timeline);
+    if (received !== undefined && received > parseLsn(flushedLsn)) {
+      throw new BackupProblem(
+        'foreign',
+        `The server's log ends at ${flushedLsn}, and ${formatLsn(received)} was received of it before: its data folder was put back without a restore, and what it writes now would replace what is kept. Restore it with calculaud restore, which begins a timeline of its own.`,
+        { object: folder },
+      );
+    }
+    return continuation(progress, { timeline, steps }) ?? { timeline, lsn: startOfSegment(kept) };
   }
 
   /** Keeps the history of the timeline, and tells which ones led to it. */
-  async #history(client: pg.Client, folder: string, systemId: string, timeline: number) {
+  async #history({ client, folder, systemId }: Session, timeline: number): Promise<readonly TimelineStep[]> {
     const content = await timelineHistory(client, timeline);
-    const path = join(folder, historyName(timeline));
-    if (!existsSync(path)) {
-      await writeDurably(folder, historyName(timeline), content);
+    const name = historyName(timeline);
+    const path = join(folder, name);
+    const before = await readFile(path).catch(() => undefined);
+    if (before && !before.equals(content)) {
+      throw new BackupProblem(
+        'foreign',
+        `The server is on a timeline ${timeline} that began elsewhere than the one of that number in ${path}: two restores have taken the same number. Their logs are not mixed. Restore once more with calculaud restore, which begins a timeline of its own.`,
+        { object: path },
+      );
+    }
+    if (!before) {
+      await writeDurably(folder, name, content);
       this.#options.onEvent({ kind: 'history', systemId, timeline, path });
     }
     return parseHistory(content.toString('utf8'));
   }
 
-  /** Where to go on, so that nothing is left out: after what was received, on the timeline that has it. */
-  async #begin(
-    client: pg.Client,
-    folder: string,
-    {
-      timeline,
-      steps,
-    }: { readonly timeline: number; readonly steps: readonly { timeline: number; until: bigint }[] },
-  ): Promise<Received> {
-    const { slot } = this.#options;
-    let start = await slotStart(client, slot);
-    const received = await readReceived(folder);
-    // A slot without a place was given up by the server, which had to keep too much for it.
-    if (start.exists && start.lsn === null) await dropSlot(client, slot);
-    if (!start.exists || start.lsn === null) {
-      await createSlot(client, slot);
-      start = await slotStart(client, slot);
-    }
-    if (start.lsn === null) throw new BackupProblem('unavailable', `The slot ${slot} keeps nothing.`);
-    if (!received) return { timeline, lsn: startOfSegment(parseLsn(start.lsn)) };
-
-    const chain = [...steps, { timeline, until: undefined }];
-    const own = chain.find((step) => step.timeline === received.timeline);
-    if (own && (own.until === undefined || received.lsn < own.until)) {
-      return { timeline: own.timeline, lsn: startOfSegment(received.lsn) };
-    }
-    // Our timeline was left behind us, or before what we have of it: the one after it begins in the segment of that place.
-    const left = own ?? chain[0];
-    const after = chain[chain.findIndex((step) => step === left) + 1];
-    if (left?.until !== undefined && after)
-      return { timeline: after.timeline, lsn: startOfSegment(left.until) };
-    return { timeline, lsn: startOfSegment(parseLsn(start.lsn)) };
-  }
-
-  /** Receives until the connection ends, or the timeline does: then where the next one begins. */
-  async #stream(client: pg.Client, folder: string, from: Received): Promise<Received | undefined> {
-    const { slot } = this.#options;
+  /** Receives until the timeline ends, then tells where the next one begins; rejects when the connection ends. */
+  async #receive(session: Session, from: WalStart): Promise<WalStart> {
+    const { client } = session;
     this.#timeline = from.timeline;
     this.#received = from.lsn;
-    this.#flushed = undefined;
-    const stream = client.query(
-      new CopyStream(
-        `START_REPLICATION SLOT ${named(slot)} PHYSICAL ${formatLsn(from.lsn)} TIMELINE ${from.timeline}`,
-        { both: true },
-      ),
+    this.#flushed = from.lsn;
+    const stream = new CopyStream(
+      `START_REPLICATION SLOT ${named(this.#options.slot)} PHYSICAL ${formatLsn(from.lsn)} TIMELINE ${from.timeline}`,
+      { onStart: () => this.#started() },
     );
-    const watch = this.#watch(client, stream);
+    this.#stream = stream;
+    client.query(stream);
     try {
       for await (const message of stream.messages()) {
-        this.#connected = true;
         this.#lastMessageAt = new Date();
-        if (message[0] === WAL_DATA) await this.#take(folder, message);
+        if (message[0] === WAL_DATA) await this.#take(session, message);
         else if (message[0] === KEEPALIVE) {
           this.#server = message.readBigUInt64BE(1);
-          if (message[17] === 1) this.#tell(stream);
+          if (message[17] === 1) this.#tell();
         }
       }
     } catch (error) {
-      if (!(error instanceof pg.DatabaseError) || !GONE.has(error.code ?? '')) throw error;
-      return await this.#skipGap(client, folder, from, error.message);
+      if (!(error instanceof pg.DatabaseError)) throw error;
+      if (error.code === LOG_REMOVED) return await this.#skipGap(session, from, error.message);
+      // The next session makes a new one, and finds out whether the server has the log nevertheless.
+      if (error.code === SLOT_LOST) await dropSlot(client, this.#options.slot).catch(() => undefined);
+      throw error;
     } finally {
-      watch.stop();
+      this.#stream = undefined;
     }
-    const [row] = stream.rows;
-    const [timeline, lsn] = [row?.[0], row?.[1]];
-    if (!timeline || !lsn) return undefined;
+    const [timeline, lsn] = stream.rows[0] ?? [];
+    if (!timeline || !lsn) {
+      throw new BackupProblem('unavailable', 'The server ended the connection: it is shutting down.');
+    }
     await this.#leaveFile();
-    await this.#history(client, folder, this.#systemId ?? '', Number(timeline));
+    await this.#history(session, Number(timeline));
     return { timeline: Number(timeline), lsn: startOfSegment(parseLsn(lsn)) };
   }
 
-  /** Syncs and reports on a timer, and ends a connection on which nothing comes any more. */
-  #watch(client: pg.Client, stream: CopyStream): { stop: () => void } {
-    let told = 0;
-    const begun = Date.now();
-    const timer = setInterval(() => {
-      const silent = Date.now() - (this.#lastMessageAt?.getTime() ?? begun);
-      if (silent > SILENCE_MS && Date.now() - begun > SILENCE_MS) void client.end().catch(() => undefined);
-      const before = this.#flushed;
-      const file = this.#file;
-      const syncing = file ? file.sync() : Promise.resolve();
-      syncing.then(
-        () => {
-          if (file && file === this.#file) this.#flushed = file.synced;
-          if (this.#flushed === before && Date.now() - told < STATUS_EVERY_MS) return;
-          told = Date.now();
-          this.#tell(stream);
-        },
-        // The next write meets it, too, and says so.
-        () => undefined,
-      );
-    }, SYNC_EVERY_MS);
-    return { stop: () => clearInterval(timer) };
+  #started(): void {
+    this.#connected = true;
+    this.#options.onEvent({ kind: 'connected' });
+    this.#tell({ ask: true });
   }
 
-  async #take(folder: string, message: Buffer): Promise<void> {
+  /** Syncs and reports on a timer, and ends a connection on which nothing comes any more. */
+  #watch(): NodeJS.Timeout {
+    let [told, heard, syncing] = [0, Date.now(), false];
+    const turn = async () => {
+      const now = Date.now();
+      heard = Math.max(heard, this.#lastMessageAt?.getTime() ?? 0);
+      if (now - heard > SILENCE_MS) {
+        throw new BackupProblem('unavailable', 'The server has not answered for 40 seconds.');
+      }
+      const before = this.#flushed;
+      const file = this.#file;
+      await file?.sync();
+      // A full one counts when it has its name: until then the server must be able to send it again.
+      if (file && file === this.#file && !file.full) this.#flushed = file.syncedEnd;
+      if (this.#flushed === before && now - told < STATUS_EVERY_MS) return;
+      told = now;
+      this.#tell({ ask: now - heard > ASK_AFTER_MS });
+    };
+    return setInterval(() => {
+      if (syncing) return;
+      syncing = true;
+      turn()
+        .catch((error: unknown) => {
+          this.#fault ??= error;
+          this.#disconnect();
+        })
+        .finally(() => {
+          syncing = false;
+        });
+    }, SYNC_EVERY_MS);
+  }
+
+  async #take(session: Session, message: Buffer): Promise<void> {
     const start = message.readBigUInt64BE(1);
     this.#server = message.readBigUInt64BE(9);
     if (start !== this.#received) {
       throw new BackupProblem(
         'missing',
-        `The server sent its log from ${formatLsn(start)} on; ${formatLsn(this.#received ?? 0n)} was to come.`,
+        `The server sent its log from ${formatLsn(start)} on, where ${formatLsn(this.#received ?? 0n)} was to come. It is asked again.`,
       );
     }
     for (let bytes = message.subarray(WAL_HEAD_BYTES); bytes.length > 0; ) {
-      this.#file ??= await WalFile.begin(folder, this.#timeline, this.#received ?? start);
-      const taken = await this.#file.write(bytes);
-      bytes = bytes.subarray(taken);
-      this.#received = this.#file.end;
-      if (this.#file.full) await this.#complete(folder, this.#file);
+      const file = await this.#open(session.folder, this.#received);
+      bytes = bytes.subarray(await file.write(bytes));
+      this.#received = file.end;
+      if (file.full) await this.#complete(session, file);
     }
   }
 
-  async #complete(folder: string, file: WalFile): Promise<void> {
+  async #open(folder: string, start: bigint): Promise<WalFile> {
+    if (this.#file) return this.#file;
+    const [timeline, segment] = [this.#timeline, segmentAt(this.#timeline, start)];
+    const file = await WalFile.open(folder, { timeline, start, trusted: segment !== this.#distrusted });
+    this.#file = file;
+    return file;
+  }
+
+  async #complete({ folder, systemId, progress }: Session, file: WalFile): Promise<void> {
     await file.complete();
     this.#file = undefined;
-    this.#flushed = file.end;
-    await writeReceived(folder, { timeline: this.#timeline, lsn: file.end });
-    const systemId = this.#systemId ?? '';
+    this.#distrusted = undefined;
     this.#options.onEvent({ kind: 'segment', systemId, segment: file.segment, path: file.path });
+    progress.set(this.#timeline, file.end);
+    await writeProgress(folder, progress);
+    this.#flushed = file.end;
   }
 
   /** What the server may forget: only what is on our disk. */
-  #tell(stream: CopyStream): void {
-    if (this.#flushed === undefined) return;
+  #tell({ ask = false } = {}): void {
+    if (this.#flushed === undefined || !this.#connected) return;
     const status = Buffer.alloc(34);
     status[0] = STATUS;
     status.writeBigUInt64BE(this.#received ?? this.#flushed, 1);
     status.writeBigUInt64BE(this.#flushed, 9);
     status.writeBigInt64BE(BigInt(Date.now() - SERVER_EPOCH_MS) * 1000n, 25);
-    stream.send(status);
+    status[33] = ask ? 1 : 0;
+    this.#stream?.send(status);
   }
 
   /** The server has no longer what would come next. Nobody can bring it back; that it is missing must be known. */
-  async #skipGap(client: pg.Client, folder: string, from: Received, reason: string): Promise<Received> {
-    const { slot, onEvent } = this.#options;
-    await dropSlot(client, slot).catch(() => undefined);
-    await createSlot(client, slot);
-    const { lsn, timeline } = await slotStart(client, slot);
-    if (lsn === null) throw new BackupProblem('unavailable', `The slot ${slot} keeps nothing.`);
-    const next: Received = { timeline: timeline ?? from.timeline, lsn: startOfSegment(parseLsn(lsn)) };
-    onEvent({
-      kind: 'gap',
-      gap: {
-        systemId: this.#systemId ?? '',
-        timeline: from.timeline,
-        fromLsn: formatLsn(from.lsn),
-        toLsn: formatLsn(next.lsn),
-        noticedAt: new Date().toISOString(),
-        reason,
-      },
-    });
-    await writeReceived(folder, next);
+  async #skipGap(session: Session, from: WalStart, reason: string): Promise<WalStart> {
+    const { client, folder, systemId, progress } = session;
+    await this.#leaveFile();
+    const next = {
+      timeline: session.timeline,
+      lsn: startOfSegment(await renewSlot(client, this.#options.slot)),
+    };
+    // Part of the segment may be here.
+    const reached = progress.get(from.timeline) ?? 0n;
+    const lost = reached > from.lsn ? reached : from.lsn;
+    if (next.lsn > lost) {
+      this.#options.onEvent({
+        kind: 'gap',
+        gap: {
+          systemId,
+          timeline: from.timeline,
+          fromLsn: formatLsn(lost),
+          toLsn: formatLsn(next.lsn),
+          noticedAt: new Date().toISOString(),
+          reason,
+        },
+      });
+    }
+    progress.set(next.timeline, next.lsn);
+    await writeProgress(folder, progress);
     return next;
   }
+}
+
+/** From where on the server keeps its log for us. */
+async function ensureSlot(client: pg.Client, slot: string): Promise<bigint> {
+  const { lsn } = await readSlot(client, slot);
+  return lsn === null ? await renewSlot(client, slot) : parseLsn(lsn);
+}
+
+/** A slot that keeps nothing was given up by the server, which had to keep too much for it. */
+async function renewSlot(client: pg.Client, slot: string): Promise<bigint> {
+  const { exists } = await readSlot(client, slot);
+  if (exists) await dropSlot(client, slot);
+  await createSlot(client, slot);
+  const { lsn } = await readSlot(client, slot);
+  if (lsn !== null) return parseLsn(lsn);
+  throw new BackupProblem(
+    'unavailable',
+    `The server keeps no log for the slot ${slot}. Look into its own log for why.`,
+  );
 }

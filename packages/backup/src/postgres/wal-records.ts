@@ -121,10 +121,12 @@ class Log {
       const inPage = Number(position % BigInt(PAGE_BYTES));
       if (inPage === 0) {
         const header = this.#bytes(position, SHORT_HEADER);
-        if (!header) return 'incomplete';
+        // Behind the end of what was written there may be nothing but zeros.
+        if (!header || header.every((byte) => byte === 0)) return 'incomplete';
         if (header.readUInt16LE(0) !== PAGE_MAGIC || header.readBigUInt64LE(8) !== position) return 'damaged';
         const flags = header.readUInt16LE(2);
-        if ((flags & CONTINUED) === 0) return (flags & GIVEN_UP) === 0 ? 'damaged' : { givenUpAt: position };
+        if (flags & GIVEN_UP) return { givenUpAt: position };
+        if (!(flags & CONTINUED) || header.readUInt32LE(16) !== missing) return 'damaged';
         position = this.afterHeader(position);
         continue;
       }
@@ -175,7 +177,8 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value >>> 0;
 });
 
-function crc32c(bytes: Uint8Array, seed: number): number {
+/** Exported for tests, which build records. */
+export function crc32c(bytes: Uint8Array, seed: number): number {
   let crc = seed;
   for (const byte of bytes) crc = ((crc >>> 8) ^ (TABLE[(crc ^ byte) & 0xff] ?? 0)) >>> 0;
   return crc;
