@@ -44,11 +44,16 @@ export function startBackupService(options: BackupServiceOptions): { stop(): Pro
   };
 }
 
+type Newest = Pick<BackupManifest, 'finishedAt' | 'systemId' | 'timeline'>;
+
 /** What is known of one repository that can be used. */
 interface Keeper {
   readonly repository: OpenedRepository;
   readonly known: Set<string>;
-  lastBackupAt: Date | undefined;
+  /** The newest backup that can be read. */
+  newest: Newest | undefined;
+  /** Why one is due before its time. */
+  baseWanted: BackupManifest['reason'] | undefined;
   triedAt: number;
   attachedUntil: Date | undefined;
   attachedAt: number;
@@ -64,8 +69,6 @@ class Service {
   #receiver: WalReceiver | undefined;
   #shipping: Shipping | undefined;
   #trouble: string | null = null;
-  /** Repositories that have yet to be told of a gap or need a new base because of one. */
-  #baseWanted: BackupManifest['reason'] | undefined;
 
   constructor(options: BackupServiceOptions) {
     this.#options = options;
@@ -106,18 +109,18 @@ class Service {
     for (const { problem } of unusable) this.#tell(problem);
     const before = new Set(this.#keepers.map(({ repository }) => repository.address));
     const fresh = repositories.filter(({ address }) => !before.has(address));
+    // Those that are in use already were opened a second time.
+    for (const repository of repositories) if (before.has(repository.address)) await repository.close();
     this.#unusable = unusable;
     if (this.#shipping && fresh.length === 0) return;
-    const lastOf = async (repository: OpenedRepository) => {
-      const manifests = await repository.listManifests();
-      const newest = manifests.find((manifest) => !('unreadable' in manifest));
-      return newest && !('unreadable' in newest) ? new Date(newest.finishedAt) : undefined;
-    };
     for (const repository of fresh) {
       this.#keepers.push({
         repository,
         known: new Set(),
-        lastBackupAt: await lastOf(repository),
+        newest: (await repository.listManifests()).find(
+          (one): one is BackupManifest => !('unreadable' in one),
+        ),
+        baseWanted: undefined,
         triedAt: Number.NEGATIVE_INFINITY,
         attachedUntil: undefined,
         attachedAt: Number.NEGATIVE_INFINITY,
@@ -169,11 +172,7 @@ class Service {
         this.#trouble = event.reason;
         break;
       case 'segment':
-        this.#shipping?.wake();
-        break;
       case 'history':
-        // A server that was restored goes on beside its past: only a backup of its own reaches it.
-        this.#baseWanted = 'after-gap';
         this.#shipping?.wake();
         break;
       case 'gap': {
@@ -181,13 +180,17 @@ class Service {
         this.#options.say(
           `Backup: the log from ${gap.fromLsn} to ${gap.toLsn} is lost to backups (${gap.reason}). A new base backup is made now.`,
         );
-        this.#baseWanted = 'after-gap';
+        this.#wantBase();
         for (const keeper of this.#keepers) {
           await keeper.repository.putGap(gap).catch((error: unknown) => this.#tell(error));
         }
         break;
       }
     }
+  }
+
+  #wantBase(): void {
+    for (const keeper of this.#keepers) keeper.baseWanted = 'after-gap';
   }
 
   /** What is due for one repository. */
@@ -197,20 +200,30 @@ class Service {
       keeper.attachedAt = now;
       await this.#copyAttached(keeper).catch((error: unknown) => this.#tell(error, keeper));
     }
-    const age = Date.now() - (keeper.lastBackupAt?.getTime() ?? Number.NEGATIVE_INFINITY);
-    // A clock that went back makes no backup too new for ever.
-    const due = age > BASE_EVERY_MS || age < 0 || this.#baseWanted !== undefined;
-    if (!due || now - keeper.triedAt < RETRY_MS) return;
+    const reason = this.#dueFor(keeper);
+    if (reason === undefined || now - keeper.triedAt < RETRY_MS) return;
     keeper.triedAt = now;
     try {
-      const manifest = await this.#backUp(keeper, this.#baseWanted ?? 'scheduled');
-      keeper.lastBackupAt = new Date(manifest.finishedAt);
+      const manifest = await this.#backUp(keeper, reason);
+      keeper.newest = manifest;
+      keeper.baseWanted = undefined;
       keeper.trouble = null;
-      if (this.#keepers.every(({ triedAt }) => triedAt >= now)) this.#baseWanted = undefined;
       this.#options.say(`Backup: ${manifest.id} is complete in ${keeper.repository.address}.`);
     } catch (error) {
       if (!this.#ended.signal.aborted) this.#tell(error, keeper);
     }
+  }
+
+  /** Why a base backup is due now; undefined when none is. */
+  #dueFor({ newest, baseWanted }: Keeper): BackupManifest['reason'] | undefined {
+    if (baseWanted !== undefined) return baseWanted;
+    if (!newest) return 'scheduled';
+    const { connected, systemId, timeline } = this.#receiver?.position() ?? { connected: false };
+    // A server that was restored goes on beside its past, and another one has its own: only a backup of it reaches it.
+    if (connected && (systemId !== newest.systemId || timeline !== newest.timeline)) return 'after-gap';
+    const age = Date.now() - new Date(newest.finishedAt).getTime();
+    // A clock that went back makes no backup too new for ever.
+    return age > BASE_EVERY_MS || age < 0 ? 'scheduled' : undefined;
   }
 
   async #backUp(keeper: Keeper, reason: BackupManifest['reason']): Promise<BackupManifest> {
@@ -265,7 +278,7 @@ class Service {
         trouble: keeper.trouble,
         lsn: shipped?.lsn ?? null,
         shippedAt: shipped?.at.toISOString() ?? null,
-        lastBackupAt: keeper.lastBackupAt?.toISOString() ?? null,
+        lastBackupAt: keeper.newest?.finishedAt ?? null,
         attachedUntil: keeper.attachedUntil?.toISOString() ?? null,
         faults: [...keeper.faults],
       };
