@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['e2e/backup/**/*.test.ts'],
+    globalSetup: ['packages/testing/src/global-setup.ts'],
     pool: 'forks',
     // Each file waits most of its time, for disks and for servers that start.
     maxWorkers: 2,

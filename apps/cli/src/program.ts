@@ -8,7 +8,9 @@ import { demoCommands } from './commands/demo/group.ts';
 import { deployCommands } from './commands/deploy/group.ts';
 import { drillCommand } from './commands/drill/command.ts';
 import { execCommand } from './commands/exec/command.ts';
+import { exportCommand } from './commands/export/command.ts';
 import { historyCommand } from './commands/history/command.ts';
+import { importCommand } from './commands/import/command.ts';
 import { initCommand } from './commands/init/command.ts';
 import { journeyCommand } from './commands/journey/command.ts';
 import { logsCommand } from './commands/logs/command.ts';
@@ -39,7 +41,9 @@ export const singles: readonly CommandDescription[] = [
   rollbackCommand,
   drillCommand,
   execCommand,
+  exportCommand,
   historyCommand,
+  importCommand,
   initCommand,
   journeyCommand,
   logsCommand,
