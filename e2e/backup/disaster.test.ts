@@ -167,7 +167,8 @@ describe('when the database is gone', () => {
     const other = newDataDirectory();
     try {
       const wrong = join(other, 'wrong.txt');
-      writeFileSync(wrong, `AGE-SECRET-KEY-1${'Q'.repeat(58)}`);
+      const page = readFileSync(kit, 'utf8');
+      writeFileSync(wrong, page.replace(/AGE-SECRET-KEY-1\w+/, `AGE-SECRET-KEY-1${'Q'.repeat(58)}`));
       expect(await calculaud(other, 'restore', '--to', 'latest', '--kit', wrong, '--yes')).toMatchObject({
         exitCode: 3,
       });

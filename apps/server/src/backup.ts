@@ -20,7 +20,7 @@ await runUntilSignal(async () => {
   const config = loadConfig();
   const storage = await openStorage(config.files.store);
   const service = startBackupService({
-    settings: { organisation: config.app.name, appVersion: config.app.version, ...config.backup },
+    settings: { appVersion: config.app.version, ...config.backup },
     connectionString: await connectionOf(config),
     open: async (key) => (await storage.open(key))?.stream,
     say: (message) => void process.stderr.write(`${message}\n`),

@@ -1,8 +1,9 @@
 import type { OpenedRepository } from '@calculaud/backup/repository/open-repository';
-import { readKit } from '@calculaud/backup/repository/recovery-kit';
+import { readRecoveryKit } from '@calculaud/backup/repository/recovery-kit';
 import {
   type BackupSettings,
   findRepositories,
+  type OpenedRepositories,
   openRepositoriesWithKit,
 } from '@calculaud/backup/service/repositories';
 import type { Config } from '@calculaud/config/config';
@@ -12,11 +13,11 @@ import { EXIT } from '../ui/exit-codes.ts';
 import type { Terminal } from '../ui/terminal.ts';
 
 export function backupSettings({ app, backup }: Config): BackupSettings {
-  return { organisation: app.name, appVersion: app.version, ...backup };
+  return { appVersion: app.version, ...backup };
 }
 
 interface Access {
-  /** A file with the secret key of the recovery kit, where the keys of the server are gone. */
+  /** The file of the recovery kit, where the keys of the server are gone. */
   readonly kit?: string | undefined;
   /** Only this repository. */
   readonly from?: string | undefined;
@@ -31,17 +32,7 @@ export async function withRepositories<T>(
 ): Promise<T> {
   const all = backupSettings(config);
   const settings = from === undefined ? all : { ...all, repositories: [from] };
-  if (kit === undefined && !existsSync(settings.keys)) {
-    throw new CliError(
-      `There are no keys of backups in ${settings.keys}.`,
-      'Start the system once (npm start), name the file in CALCULAUD_BACKUP_KEYS, or give the recovery kit (--kit <file>).',
-      EXIT.refused,
-    );
-  }
-  const opened =
-    kit === undefined
-      ? await findRepositories(settings)
-      : await openRepositoriesWithKit(settings, readKit(readFileSync(kit, 'utf8'), kit));
+  const opened = kit === undefined ? await openWithKeys(settings) : await openWithKit(settings, kit, from);
   try {
     for (const { problem } of opened.unusable) {
       terminal.say(`! ${problem.message}`);
@@ -56,4 +47,24 @@ export async function withRepositories<T>(
   } finally {
     await opened.close();
   }
+}
+
+async function openWithKeys(settings: BackupSettings): Promise<OpenedRepositories> {
+  if (existsSync(settings.keys)) return findRepositories(settings);
+  throw new CliError(
+    `There are no keys of backups in ${settings.keys}.`,
+    'Start the system once (npm start), name the file in CALCULAUD_BACKUP_KEYS, or give the recovery kit (--kit <file>).',
+    EXIT.refused,
+  );
+}
+
+/** The kit says where the backups are, unless they were moved. */
+async function openWithKit(
+  settings: BackupSettings,
+  file: string,
+  from: string | undefined,
+): Promise<OpenedRepositories> {
+  const kit = readRecoveryKit(readFileSync(file, 'utf8'));
+  const repositories = from === undefined && kit.addresses.length > 0 ? kit.addresses : settings.repositories;
+  return openRepositoriesWithKit({ ...settings, repositories }, kit);
 }

@@ -41,16 +41,23 @@ export async function storeChunks(
   const hash = createHash('sha256');
   let size = 0;
   const stored: Promise<StoredChunk>[] = [];
-  for await (const chunk of chunksOf(content)) {
-    hash.update(chunk);
-    size += chunk.length;
-    const storing = store(chunk);
-    // It is looked at below; until then nobody else has to.
-    storing.catch(() => undefined);
-    stored.push(storing);
-    await stored.at(-atOnce);
+  let chunks: StoredChunk[];
+  try {
+    for await (const chunk of chunksOf(content)) {
+      hash.update(chunk);
+      size += chunk.length;
+      const storing = store(chunk);
+      // It is looked at below; until then nobody else has to.
+      storing.catch(() => undefined);
+      stored.push(storing);
+      await stored.at(-atOnce);
+    }
+    chunks = await Promise.all(stored);
+  } catch (error) {
+    // Whoever hears of it may rely on nothing more being written.
+    await Promise.allSettled(stored);
+    throw error;
   }
-  const chunks = await Promise.all(stored);
   const fresh = chunks.filter(({ storedBytes }) => storedBytes > 0);
   return {
     size,

@@ -3,11 +3,12 @@ import { constants, type Dirent } from 'node:fs';
 import { access, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { BackupProblem } from './problem.ts';
-import type { BackupStore, StoredObject } from './store.ts';
+import { assertStoreKey, type BackupStore, type StoredObject } from './store.ts';
 
 /** Objects that are being written; a killed writer leaves some, and nobody takes them for objects. */
 const UNFINISHED = '.unfinished-';
-const KEY = /^[a-z0-9._-]+(\/[a-z0-9._-]+)*$/i;
+/** Older ones have no writer any more. */
+const ABANDONED_MS = 24 * 60 * 60 * 1000;
 
 /** A repository in a folder: of a second disk, of a mounted share. `create`: the folder is made when its parent exists. */
 export async function openFolderStore(path: string, { create = true } = {}): Promise<BackupStore> {
@@ -19,8 +20,21 @@ export async function openFolderStore(path: string, { create = true } = {}): Pro
   });
   const folders = new Set<string>();
 
+  let known = await told(address, '', async () => stat(root));
+  /**
+   * Rejects when the disk of the repository is not mounted any more. What is seen then is an empty folder, which has no
+   * backups, and takes new ones onto the disk of the system.
+   */
+  const present = async (): Promise<void> => {
+    const now = await stat(root);
+    if (now.dev === known.dev && now.ino === known.ino) return;
+    if ((await readdir(root)).length === 0) throw new Unmounted();
+    folders.clear();
+    known = now;
+  };
+
   const pathOf = (key: string): string => {
-    if (!KEY.test(key) || key.split('/').includes('..')) throw new Error(`not a key of a store: ${key}`);
+    assertStoreKey(key);
     return join(root, key);
   };
 
@@ -33,6 +47,7 @@ export async function openFolderStore(path: string, { create = true } = {}): Pro
   };
 
   const write = async (target: string, content: Uint8Array, ifAbsent: boolean): Promise<boolean> => {
+    await present();
     const folder = dirname(target);
     await makeFolder(folder);
     const unfinished = join(folder, `${UNFINISHED}${randomBytes(6).toString('hex')}`);
@@ -74,7 +89,6 @@ export async function openFolderStore(path: string, { create = true } = {}): Pro
           // Somebody removed an empty folder, or put another disk in its place.
           if (codeOf(error) !== 'ENOENT') throw error;
           folders.clear();
-          await stat(root);
           return write(target, content, ifAbsent);
         }
       });
@@ -82,13 +96,14 @@ export async function openFolderStore(path: string, { create = true } = {}): Pro
     get: async (key) =>
       told(address, key, async () => {
         const content = await readFile(pathOf(key)).catch(ignore('ENOENT', 'ENOTDIR'));
-        // "Not there" is only true while the folder of the repository is.
-        if (content === undefined) await stat(root);
+        // "Not there" is only true while the disk of the repository is.
+        if (content === undefined) await present();
         return content;
       }),
-    list: (prefix) => walk(address, root, prefix),
+    list: (prefix) => walk(address, root, prefix, present),
     delete: async (key) =>
       told(address, key, async () => {
+        await present();
         await rm(pathOf(key), { force: true });
         await syncFolder(dirname(pathOf(key))).catch(ignore('ENOENT'));
       }),
@@ -96,8 +111,13 @@ export async function openFolderStore(path: string, { create = true } = {}): Pro
   };
 }
 
-async function* walk(address: string, root: string, prefix: string): AsyncGenerator<StoredObject> {
-  await told(address, prefix, async () => stat(root));
+async function* walk(
+  address: string,
+  root: string,
+  prefix: string,
+  present: () => Promise<void>,
+): AsyncGenerator<StoredObject> {
+  await told(address, prefix, present);
   const open: string[] = [join(root, prefix)];
   for (let folder = open.pop(); folder !== undefined; folder = open.pop()) {
     const here = folder;
@@ -107,10 +127,16 @@ async function* walk(address: string, root: string, prefix: string): AsyncGenera
     for (const entry of entries) {
       const path = join(here, entry.name);
       if (entry.isDirectory()) open.push(path);
-      if (!entry.isFile() || entry.name.startsWith(UNFINISHED)) continue;
+      if (!entry.isFile()) continue;
       // Removed since its folder was read.
       const found = await told(address, prefix, async () => stat(path).catch(ignore('ENOENT')));
-      if (found) yield { key: relative(root, path), size: found.size, modified: found.mtime };
+      if (!found) continue;
+      if (!entry.name.startsWith(UNFINISHED)) {
+        yield { key: relative(root, path), size: found.size, modified: found.mtime };
+      } else if (Date.now() - found.mtimeMs > ABANDONED_MS) {
+        // Who may only read has nothing to tidy up.
+        await rm(path, { force: true }).catch(() => undefined);
+      }
     }
   }
 }
@@ -132,6 +158,10 @@ function ignore(...codes: readonly string[]): (error: unknown) => undefined {
   return (error) => {
     if (!codes.includes(codeOf(error) ?? '')) throw error;
   };
+}
+
+class Unmounted extends Error {
+  readonly code = 'another, empty folder is in its place';
 }
 
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);

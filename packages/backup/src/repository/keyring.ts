@@ -7,7 +7,7 @@ import {
   randomBytes,
   randomUUID,
 } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { BackupProblem } from './problem.ts';
@@ -51,6 +51,16 @@ export function newKeyRing(): KeyRing {
     currentDataKey: id,
     signingKey: privateKey,
     verifyingKey: publicKey,
+  };
+}
+
+/** What is written from now on has a new key; what was written is read with the old ones. */
+export function withNewDataKey(keyring: KeyRing): KeyRing {
+  const id = newKeyId();
+  return {
+    ...keyring,
+    dataKeys: new Map([...keyring.dataKeys, [id, randomBytes(32)]]),
+    currentDataKey: id,
   };
 }
 
@@ -113,7 +123,9 @@ export async function readKeyRing(path: string): Promise<KeyRing | undefined> {
 /** Complete or not at all, for the owner alone. */
 export async function writeKeyRing(path: string, keyring: KeyRing): Promise<void> {
   const unfinished = `${path}.unfinished`;
-  const file = await open(unfinished, 'w', 0o600);
+  // One that a killed writer left may have other rights.
+  await rm(unfinished, { force: true });
+  const file = await open(unfinished, 'wx', 0o600);
   try {
     await file.writeFile(printKeyRing(keyring));
     await file.sync();

@@ -24,8 +24,11 @@ export const SEGMENT_BYTES = 16 * 1024 * 1024;
 const AT_ONCE = 4;
 const READ_AHEAD = 4;
 
-const formatText = z.object({ format: z.int(), repository: z.string() });
+/** Of any version; the rest may have another shape in each. */
+const anyFormat = z.object({ format: z.int() });
+const formatText = z.object({ repository: z.string() });
 const SEGMENT = /^[0-9A-F]{24}$/;
+const TIMELINE = /^[0-9A-F]{8}$/;
 const gapRecord = z.strictObject({
   systemId: z.string(),
   timeline: z.int(),
@@ -52,21 +55,20 @@ export async function createRepository(store: BackupStore, keyring: KeyRing): Pr
 export async function repositoryIn(store: BackupStore): Promise<string | undefined> {
   const bytes = await store.get(FORMAT_KEY);
   if (bytes === undefined) return undefined;
-  const parsed = formatText.safeParse(jsonOf(bytes));
-  if (!parsed.success) {
+  const text = jsonOf(bytes);
+  const format = anyFormat.safeParse(text).data?.format;
+  const current = formatText.safeParse(text);
+  if (format === FORMAT && current.success) return current.data.repository;
+  if (format === undefined || format === FORMAT) {
     throw new BackupProblem('corrupt', `${FORMAT_KEY} of ${store.address} is damaged.`, {
       object: FORMAT_KEY,
     });
   }
-  const { format, repository } = parsed.data;
-  if (format !== FORMAT) {
-    throw new BackupProblem(
-      'unknown-format',
-      `The repository ${store.address} has format ${format}; this version of Calculaud reads format ${FORMAT}. Use the version that wrote it, or a newer one.`,
-      { object: FORMAT_KEY },
-    );
-  }
-  return repository;
+  throw new BackupProblem(
+    'unknown-format',
+    `The repository ${store.address} has format ${format}; this version of Calculaud reads format ${FORMAT}. Use the version that wrote it, or a newer one.`,
+    { object: FORMAT_KEY },
+  );
 }
 
 export async function openRepository(store: BackupStore, keyring: KeyRing): Promise<OpenedRepository> {
@@ -200,7 +202,8 @@ export async function openRepository(store: BackupStore, keyring: KeyRing): Prom
           );
         }
       }
-      await store.delete(`${key}.partial`);
+      // In nobody's way: the whole one is preferred. Some writers may not delete.
+      await store.delete(`${key}.partial`).catch(() => undefined);
     },
     putPartialSegment: async ({ systemId, segment }, content) => {
       await put(`${segmentKey(systemId, segment)}.partial`, content);
@@ -210,7 +213,10 @@ export async function openRepository(store: BackupStore, keyring: KeyRing): Prom
       const content = await get(key);
       if (content) return { content, partial: false };
       const partial = await get(`${key}.partial`);
-      return partial && { content: partial, partial: true };
+      if (partial) return { content: partial, partial: true };
+      // It was completed between the two questions.
+      const completed = await get(key);
+      return completed && { content: completed, partial: false };
     },
     listSegments: async (systemId) => {
       const whole = new Map<string, { segment: string; partial: boolean; modified: Date }>();
@@ -232,7 +238,9 @@ export async function openRepository(store: BackupStore, keyring: KeyRing): Prom
     },
     getTimelineHistory: async (systemId, timeline) => get(historyKey(systemId, timeline)),
     listTimelines: async (systemId) =>
-      (await names(`systems/${systemId}/history/`)).map((name) => Number.parseInt(name, 16)),
+      (await names(`systems/${systemId}/history/`))
+        .filter((name) => TIMELINE.test(name))
+        .map((name) => Number.parseInt(name, 16)),
     putGap: async (gap) => {
       const name = `${gap.timeline}-${gap.fromLsn.replace('/', '-')}-${gap.toLsn.replace('/', '-')}`;
       const key = `systems/${gap.systemId}/gaps/${name}`;
@@ -272,22 +280,30 @@ export async function openRepository(store: BackupStore, keyring: KeyRing): Prom
     },
     listManifests: async () => {
       const ids = (await names('backups/')).toReversed();
-      return Promise.all(
+      const found = await Promise.all(
         ids.map(async (id) =>
-          readManifest(id).catch((error: unknown) => {
+          unlessMissing(readManifest(id)).catch((error: unknown) => {
             if (error instanceof BackupProblem && error.kind === 'unavailable') throw error;
             return { id, unreadable: error instanceof Error ? error.message : String(error) };
           }),
         ),
       );
+      // What a prune removed since the list was made is no damage.
+      return found.filter((each) => each !== undefined);
     },
     getManifest: async (id) => {
       if (!backupManifest.shape.id.safeParse(id).success) return undefined;
-      if ((await store.get(`backups/${id}`)) === undefined) return undefined;
-      return readManifest(id);
+      return unlessMissing(readManifest(id));
     },
 
     putAttached: async (object) => {
+      // No manifest looks after these chunks: what was adopted may have been removed since, what was written may be damaged.
+      try {
+        for (const ref of object.chunks) await getChunk(ref);
+      } catch (error) {
+        known = undefined;
+        throw error;
+      }
       await put(attachedKey(object.key), Buffer.from(JSON.stringify(attachedObject.parse(object))));
     },
     getAttached: async (key) => readAttached(attachedKey(key)),
@@ -333,6 +349,16 @@ function segmentKey(systemId: string, segment: string): string {
 
 function historyKey(systemId: string, timeline: number): string {
   return `systems/${systemId}/history/${timeline.toString(16).padStart(8, '0').toUpperCase()}`;
+}
+
+/** Undefined when what it names is gone. */
+async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof BackupProblem && error.kind === 'missing') return undefined;
+    throw error;
+  }
 }
 
 function sha256(content: Uint8Array): Buffer {

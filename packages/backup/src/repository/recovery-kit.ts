@@ -1,106 +1,120 @@
-import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { type KeyRing, parseKeyRing, printKeyRing } from './keyring.ts';
+import { createHash } from 'node:crypto';
+import type { KeyRing } from './keyring.ts';
+import { parseStoreAddress } from './open-store.ts';
 import { BackupProblem } from './problem.ts';
 import type { BackupStore } from './store.ts';
+import { unwrapKeys } from './wrapped-keys.ts';
 
-/** The keys in a repository, for whoever has the recovery kit and nothing else. */
-const WRAPPED = 'keys/';
-
-export interface RecoveryIdentity {
-  /** `AGE-SECRET-KEY-1…`: it is printed once, and kept nowhere on the server. */
-  readonly secret: string;
-  /** `age1…` */
-  readonly recipient: string;
+/** What opens the repositories of a system when nothing else of it is left, on one page of paper. */
+export interface RecoveryKit {
+  /** The key itself, `AGE-SECRET-KEY-1…`: the only secret of the page. */
+  readonly identity: string;
+  /** Which repository it is for. */
+  readonly repository: string;
+  /** Of its signatures: whoever has the store, and swaps everything in it, is found out. */
+  readonly fingerprint: string;
+  /** Addresses of the stores. */
+  readonly addresses: readonly string[];
 }
 
-export async function newRecoveryIdentity(): Promise<RecoveryIdentity> {
-  const secret = await generateX25519Identity();
-  return { secret, recipient: await identityToRecipient(secret) };
+export interface KitContent {
+  readonly identity: string;
+  readonly keyring: KeyRing;
+  readonly addresses: readonly string[];
+  /** The line to type on a new machine; the page is saved there as recovery-kit.txt. */
+  readonly restoreCommand: string;
+  readonly madeAt: Date;
+  readonly appVersion: string;
 }
 
-/** Puts the keys into the repository, readable for the recipient alone. The newest one counts; none is taken away. */
-export async function wrapKeys(store: BackupStore, keyring: KeyRing, recipient: string): Promise<void> {
-  const encrypter = new Encrypter();
-  encrypter.addRecipient(recipient);
-  const wrapped = await encrypter.encrypt(printKeyRing(keyring));
-  for (let number = (await lastNumber(store)) + 1; ; number += 1) {
-    if (await store.put(`${WRAPPED}${String(number).padStart(6, '0')}.age`, wrapped, { ifAbsent: true }))
-      return;
-  }
+/**
+ * The page. It is a file of identities of the program `age` as well (everything but the key is a comment), so that the keys in
+ * the repository can be opened even without Calculaud.
+ */
+export function makeRecoveryKit(content: KitContent): string {
+  const { identity, keyring, addresses, restoreCommand, madeAt, appVersion } = content;
+  // None with a password in it, and none that ends the line.
+  for (const address of addresses) parseStoreAddress(address);
+  const lines = [
+    'CALCULAUD RECOVERY KIT',
+    '',
+    'Print this page and lock it away, far from the server. Whoever has it, and can read one of the',
+    'places below, can read everything that was backed up. Nobody can restore without it or the server.',
+    '',
+    `made at:     ${madeAt.toISOString()}`,
+    `made by:     Calculaud ${appVersion}`,
+    `repository:  ${keyring.repository}`,
+    `fingerprint: ${fingerprintOf(keyring)}`,
+    ...addresses.map((address) => `backups in:  ${address}`),
+    '',
+    'When the server is gone:',
+    `1. Install Calculaud ${appVersion}, or a newer version, on another machine.`,
+    '2. Save this page there as recovery-kit.txt, readable for you alone. Lines that begin with # may be',
+    '   left out, all but "repository", "fingerprint" and "backups in".',
+    '3. A bucket asks for its own access key, which is not on this page.',
+    '4. Type:',
+    `   ${restoreCommand}`,
+    '',
+    'The key:',
+  ];
+  if (lines.some((line) => /[\r\n]/.test(line)))
+    throw new Error('a line of the recovery kit has a line break');
+  return `${lines.map((line) => `# ${line}`.trimEnd()).join('\n')}\n${identity.trim()}\n`;
 }
 
-async function lastNumber(store: BackupStore): Promise<number> {
-  let last = 0;
-  for await (const { key } of store.list(WRAPPED)) {
-    last = Math.max(last, Number(/(\d{6})\.age$/.exec(key)?.[1] ?? 0));
-  }
-  return last;
+/** Reads a page as it was saved or typed off; says what is missing on it. */
+export function readRecoveryKit(text: string): RecoveryKit {
+  const lines = text.split(/\r?\n/).map((line) => line.replace(/^[\s#>]+/, '').trim());
+  const all = (label: RegExp): readonly string[] =>
+    lines.flatMap((line) => {
+      const [found] = label.exec(line) ?? [];
+      return found === undefined ? [] : [line.slice(found.length).trim()];
+    });
+  const one = (name: string, label: RegExp): string => {
+    const found = new Set(all(label).map((value) => value.toLowerCase()));
+    const [value] = found;
+    if (found.size === 1 && value) return value;
+    throw unusable(found.size === 0 ? `it has no line "${name}"` : `it has several lines "${name}"`);
+  };
+  const identities = new Set(
+    lines
+      .filter((line) => /^AGE-SECRET-KEY-1/i.test(line))
+      .map((line) => line.replaceAll(/\s/g, '').toUpperCase()),
+  );
+  const [identity] = identities;
+  if (identity === undefined) throw unusable('it has no line that begins with AGE-SECRET-KEY-1');
+  if (identities.size > 1) throw unusable('it has several keys');
+  return {
+    identity,
+    repository: one('repository:', /^repository:/i),
+    fingerprint: one('fingerprint:', /^fingerprint:/i),
+    addresses: all(/^backups in:/i),
+  };
 }
 
-/** The keys of a repository, opened with the secret of its recovery kit. */
-export async function openWithKit(store: BackupStore, secret: string): Promise<KeyRing> {
-  const last = await lastNumber(store);
-  for (let number = last; number > 0; number -= 1) {
-    const key = `${WRAPPED}${String(number).padStart(6, '0')}.age`;
-    const wrapped = await store.get(key);
-    if (wrapped === undefined) continue;
-    const text = await unwrapped(wrapped, secret);
-    if (text !== undefined) return parseKeyRing(text, key);
-  }
+/** The keys of the repository, from it and the kit alone; rejects those of a repository that the kit was not made for. */
+export async function openWithKit(
+  store: BackupStore,
+  { identity, repository, fingerprint }: Pick<RecoveryKit, 'identity' | 'repository' | 'fingerprint'>,
+): Promise<KeyRing> {
+  const keyring = await unwrapKeys(store, identity);
+  if (keyring.repository === repository && fingerprintOf(keyring) === fingerprint) return keyring;
   throw new BackupProblem(
-    'wrong-key',
-    last === 0
-      ? `There are no keys in ${store.address}: it is no repository, or only a part of one.`
-      : `The recovery kit does not open the keys in ${store.address}: it belongs to another repository.`,
+    'foreign',
+    `The keys in ${store.address} are not those of the repository ${repository} on the recovery kit. If the page was typed off, compare it; if not, somebody has exchanged the repository: use another one.`,
+    { object: 'keys/' },
   );
 }
 
-async function unwrapped(wrapped: Buffer, secret: string): Promise<string | undefined> {
-  try {
-    const decrypter = new Decrypter();
-    decrypter.addIdentity(secret);
-    return await decrypter.decrypt(wrapped, 'text');
-  } catch {
-    // Wrapped for another recipient: an earlier one may be ours.
-    return undefined;
-  }
+/** Of the key that signs manifests, which stays the same when data keys change: 128 bits, for people to compare. */
+export function fingerprintOf({ verifyingKey }: KeyRing): string {
+  const digest = createHash('sha256').update(verifyingKey.export({ format: 'der', type: 'spki' }));
+  return (digest.digest('hex').slice(0, 32).match(/.{4}/g) ?? []).join('-');
 }
 
-export interface KitContents {
-  readonly organisation: string;
-  readonly repositories: readonly string[];
-  readonly identity: RecoveryIdentity;
-  readonly appVersion: string;
-  readonly madeAt: Date;
-}
-
-/** The page to print. With it and one of the repositories everything comes back; without it nothing does. */
-export function printKit({ organisation, repositories, identity, appVersion, madeAt }: KitContents): string {
-  return `RECOVERY KIT of ${organisation}
-
-Print this page, keep it where the server is not, then type on the server:  npx calculaud recovery-kit confirm
-Whoever has it can read every backup. Without it no backup can be read once the server is gone.
-
-Secret key     ${identity.secret}
-Belongs to     ${identity.recipient}
-Repositories   ${repositories.join('\n               ')}
-Made           ${madeAt.toISOString()} by Calculaud ${appVersion}
-
-To restore on a new machine, with Node.js and a checkout or image of Calculaud ${appVersion} or newer:
-
-  1. Write the secret key above into a file:          nano kit.txt
-  2. Restore into an empty data folder:
-       CALCULAUD_DATA=./data CALCULAUD_BACKUP_REPOSITORIES=${repositories.at(-1) ?? ''} \\
-         npx calculaud restore --to latest --kit kit.txt
-  3. Start the system:                                CALCULAUD_DATA=./data npm start
-`;
-}
-
-/** Finds the secret key in a kit, or in a file that holds nothing else. */
-export function readKit(text: string, origin: string): string {
-  const secret = /AGE-SECRET-KEY-1[0-9A-Z]+/.exec(text)?.[0];
-  if (secret !== undefined) return secret;
-  throw new BackupProblem('wrong-key', `${origin} holds no secret key (AGE-SECRET-KEY-1…).`, {
-    object: origin,
-  });
+function unusable(why: string): BackupProblem {
+  return new BackupProblem(
+    'wrong-key',
+    `This is not a complete recovery kit: ${why}. Save the whole page, or type it off again.`,
+  );
 }

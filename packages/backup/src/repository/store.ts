@@ -24,3 +24,15 @@ export interface StoredObject {
   readonly size: number;
   readonly modified: Date;
 }
+
+const KEY = /^[a-z0-9_-][a-z0-9._-]*(\/[a-z0-9_-][a-z0-9._-]*)*$/i;
+
+/** No part begins with a dot: such names are no objects, but what is half written, or a way out of the repository. */
+export function isStoreKey(key: string): boolean {
+  return KEY.test(key);
+}
+
+/** Throws for what no store takes: a mistake of ours, never one of the user. */
+export function assertStoreKey(key: string): void {
+  if (!isStoreKey(key)) throw new Error(`not a key of a store: ${key}`);
+}

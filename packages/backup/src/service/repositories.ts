@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { makeFolder, writeDurably } from '../postgres/durable-file.ts';
 import { type KeyRing, newKeyRing, readKeyRing, writeKeyRing } from '../repository/keyring.ts';
 import {
   createRepository,
@@ -10,18 +12,19 @@ import {
 } from '../repository/open-repository.ts';
 import { openStore } from '../repository/open-store.ts';
 import { BackupProblem } from '../repository/problem.ts';
-import { newRecoveryIdentity, openWithKit, printKit, wrapKeys } from '../repository/recovery-kit.ts';
-import type { S3StoreOptions } from '../repository/s3-store.ts';
+import { makeRecoveryKit, openWithKit, type RecoveryKit } from '../repository/recovery-kit.ts';
+import type { S3Credentials } from '../repository/s3-store.ts';
+import type { BackupStore } from '../repository/store.ts';
+import { newAgeKeyPair, recipientsIn, wrapKeys } from '../repository/wrapped-keys.ts';
 
 export interface BackupSettings {
-  readonly organisation: string;
   readonly appVersion: string;
   readonly repositories: readonly string[];
   /** File with the keys. */
   readonly keys: string;
   /** Folder for what this machine keeps of its own. */
   readonly workFolder: string;
-  readonly s3: S3StoreOptions['credentials'];
+  readonly s3: S3Credentials | undefined;
 }
 
 export interface OpenedRepositories {
@@ -63,10 +66,14 @@ export async function openRepositories(settings: BackupSettings): Promise<Opened
   const keyring = (await readKeyRing(settings.keys)) ?? (await firstKeys(settings));
   return open(settings, async (address) => {
     const store = await openStore(address, settings.s3);
+    await assertNotVanished(settings, address, store);
     const opened = await createRepository(store, keyring);
+    await noteMade(settings, address);
     const recipient = await recipientOf(settings);
-    // A repository that was added later gets the keys, too, while they can still be wrapped.
-    if (recipient !== undefined && !(await hasKeys(opened))) await wrapKeys(store, keyring, recipient);
+    // A repository that was added later gets the keys, too.
+    if (recipient !== undefined && !(await recipientsIn(store, keyring)).includes(recipient)) {
+      await wrapKeys(store, keyring, { add: [recipient] });
+    }
     return opened;
   });
 }
@@ -74,11 +81,11 @@ export async function openRepositories(settings: BackupSettings): Promise<Opened
 /** The same for somebody who has only the kit, and changes nothing. */
 export async function openRepositoriesWithKit(
   settings: BackupSettings,
-  secret: string,
+  kit: RecoveryKit,
 ): Promise<OpenedRepositories> {
   return open(settings, async (address) => {
     const store = await openStore(address, settings.s3, { create: false });
-    return openRepository(store, await openWithKit(store, secret));
+    return openRepository(store, await openWithKit(store, kit));
   });
 }
 
@@ -102,6 +109,47 @@ async function open(
   };
 }
 
+const knownAddresses = z.array(z.string());
+const knownFile = (settings: BackupSettings): string => join(settings.workFolder, 'known-repositories.json');
+
+/** A place that held a repository and is empty now is a disk that is not mounted, and not a place for a new one. */
+async function assertNotVanished(
+  settings: BackupSettings,
+  address: string,
+  store: BackupStore,
+): Promise<void> {
+  if ((await repositoryIn(store)) !== undefined || !(await known(settings)).includes(address)) return;
+  throw new BackupProblem(
+    'missing',
+    `There was a repository in ${address}, and there is none any more. Is its disk mounted? If it was emptied on purpose, take its address out of ${knownFile(settings)}: then it is made anew.`,
+  );
+}
+
+async function noteMade(settings: BackupSettings, address: string): Promise<void> {
+  const before = await known(settings);
+  if (before.includes(address)) return;
+  await makeFolder(settings.workFolder);
+  await writeDurably(
+    settings.workFolder,
+    'known-repositories.json',
+    Buffer.from(JSON.stringify([...before, address])),
+  );
+}
+
+async function known(settings: BackupSettings): Promise<readonly string[]> {
+  const text = await readFile(knownFile(settings), 'utf8').catch(() => '[]');
+  return knownAddresses.catch([]).parse(jsonOf(text));
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return parsed;
+  } catch {
+    return undefined;
+  }
+}
+
 const recipientFile = (settings: BackupSettings): string => join(settings.workFolder, 'recipient');
 
 async function firstKeys(settings: BackupSettings): Promise<KeyRing> {
@@ -117,25 +165,29 @@ async function firstKeys(settings: BackupSettings): Promise<KeyRing> {
     );
   }
   const keyring = newKeyRing();
-  const identity = await newRecoveryIdentity();
+  const { identity, recipient } = await newAgeKeyPair();
   await mkdir(dirname(settings.keys), { recursive: true, mode: 0o700 });
   await mkdir(settings.workFolder, { recursive: true, mode: 0o700 });
-  const { organisation, repositories, appVersion } = settings;
-  const kit = printKit({ organisation, repositories, identity, appVersion, madeAt: new Date() });
-  await writeFile(kitFile(settings), kit, { mode: 0o600 });
-  await writeFile(recipientFile(settings), identity.recipient, { mode: 0o600 });
+  await writeFile(kitFile(settings), kitPage(settings, keyring, identity), { mode: 0o600 });
+  await writeFile(recipientFile(settings), recipient, { mode: 0o600 });
   // Last: what was made before without it is made anew by the next start.
   await writeKeyRing(settings.keys, keyring);
   return keyring;
 }
 
-async function recipientOf(settings: BackupSettings): Promise<string | undefined> {
-  return readFile(recipientFile(settings), 'utf8').catch(() => undefined);
+function kitPage({ repositories, appVersion }: BackupSettings, keyring: KeyRing, identity: string): string {
+  return makeRecoveryKit({
+    identity,
+    keyring,
+    addresses: repositories,
+    restoreCommand: 'CALCULAUD_DATA=./data npx calculaud restore --to latest --kit recovery-kit.txt',
+    madeAt: new Date(),
+    appVersion,
+  });
 }
 
-async function hasKeys({ store }: OpenedRepository): Promise<boolean> {
-  for await (const _ of store.list('keys/')) return true;
-  return false;
+async function recipientOf(settings: BackupSettings): Promise<string | undefined> {
+  return readFile(recipientFile(settings), 'utf8').catch(() => undefined);
 }
 
 function asError(reason: unknown): Error {

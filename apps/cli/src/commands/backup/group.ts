@@ -2,7 +2,7 @@ import type { CommandGroup } from '../../command.ts';
 
 const kitFlag = {
   flags: '--kit <file>',
-  description: 'the recovery kit, or a file with its secret key, where the keys of the server are gone',
+  description: 'the page of the recovery kit, where the keys of the server are gone',
 };
 const fromFlag = { flags: '--from <repository>', description: 'look at this folder or bucket alone' };
 

@@ -16,7 +16,7 @@ export const restoreCommand: CommandDescription = {
     { flags: '--from <repository>', description: 'from this folder or bucket' },
     {
       flags: '--kit <file>',
-      description: 'the recovery kit, or a file with its secret key, where the keys of the server are gone',
+      description: 'the page of the recovery kit, where the keys of the server are gone',
     },
     { flags: '--dry-run', description: 'only say what would be done' },
     { flags: '--yes', description: 'do not ask' },

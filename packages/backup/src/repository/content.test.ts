@@ -1,0 +1,87 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { CHUNK_BYTES, chunksOf, storeChunks } from './content.ts';
+
+async function* parts(...sizes: readonly number[]): AsyncGenerator<Buffer> {
+  for (const size of sizes) yield randomBytes(size);
+}
+
+async function sizesOf(content: AsyncIterable<Uint8Array>): Promise<number[]> {
+  const sizes: number[] = [];
+  for await (const { length } of chunksOf(content)) sizes.push(length);
+  return sizes;
+}
+
+describe('content', () => {
+  test.each([
+    ['nothing', [], []],
+    ['only empty parts', [0, 0], []],
+    ['one byte', [1], [1]],
+    ['exactly one chunk', [CHUNK_BYTES], [CHUNK_BYTES]],
+    ['one byte more than a chunk', [CHUNK_BYTES, 0, 1], [CHUNK_BYTES, 1]],
+    ['one part of several chunks', [2.5 * CHUNK_BYTES], [CHUNK_BYTES, CHUNK_BYTES, CHUNK_BYTES / 2]],
+    ['parts that end nowhere near a chunk', [700_000, 700_000], [CHUNK_BYTES, 1_400_000 - CHUNK_BYTES]],
+  ])('of %s is cut at the same places, however it comes', async (_, given, expected) => {
+    expect(await sizesOf(parts(...given))).toEqual(expected);
+  });
+
+  test('is the same again when its chunks are joined, in their order', async () => {
+    const content = randomBytes(3_300_000);
+    const stored = new Map<string, Buffer>();
+    const { chunks, size, sha256, newBytes } = await storeChunks(one(content), 4, async (chunk) => {
+      // The last one is there first.
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+      const name = createHash('sha256').update(chunk).digest('hex');
+      stored.set(name, chunk);
+      return { ref: { name, size: chunk.length }, storedBytes: 10 };
+    });
+    expect(Buffer.concat(chunks.map(({ name }) => stored.get(name) ?? Buffer.alloc(0))).equals(content)).toBe(
+      true,
+    );
+    expect([size, newBytes]).toEqual([content.length, content.length]);
+    expect(sha256).toBe(createHash('sha256').update(content).digest('hex'));
+  });
+
+  test('is read no faster than it is stored: at most so many chunks wait', async () => {
+    let read = 0;
+    let stored = 0;
+    let most = 0;
+    async function* counted(): AsyncGenerator<Buffer> {
+      for (read = 1; read <= 40; read += 1) {
+        most = Math.max(most, read - stored);
+        yield Buffer.alloc(CHUNK_BYTES, read);
+      }
+    }
+    await storeChunks(counted(), 4, async (chunk) => {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 2);
+      });
+      stored += 1;
+      return { ref: { name: 'x', size: chunk.length }, storedBytes: 1 };
+    });
+    expect(stored).toBe(40);
+    expect(most).toBeLessThanOrEqual(5);
+  });
+
+  test('whose storing or reading fails is not stored', async () => {
+    const failing = storeChunks(parts(CHUNK_BYTES, CHUNK_BYTES, CHUNK_BYTES), 2, async () => {
+      throw new Error('no room');
+    });
+    await expect(failing).rejects.toThrow('no room');
+    async function* broken(): AsyncGenerator<Buffer> {
+      yield randomBytes(CHUNK_BYTES);
+      throw new Error('the server is gone');
+    }
+    const reading = storeChunks(broken(), 2, async (chunk) => ({
+      ref: { name: 'x', size: chunk.length },
+      storedBytes: 1,
+    }));
+    await expect(reading).rejects.toThrow('the server is gone');
+  });
+});
+
+async function* one(content: Buffer): AsyncGenerator<Buffer> {
+  yield content;
+}
