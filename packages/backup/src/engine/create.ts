@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { z } from 'zod';
 import { type BaseBackupFile, takeBaseBackup } from '../postgres/base-backup.ts';
 import type { BackupManifest, ClusterFile } from '../repository/manifest.ts';
 import { FORMAT } from '../repository/manifest.ts';
+import { newRecordName } from '../repository/record-name.ts';
 import type { Repository } from '../repository/repository.ts';
 
 export interface CreateOptions {
@@ -42,7 +42,7 @@ export async function createBackup(options: CreateOptions): Promise<BackupManife
       bytes.stored += stored.storedBytes;
       onProgress?.({ files: files.length, bytes: bytes.total });
     };
-    const id = idOf(startedAt);
+    const id = newRecordName(startedAt);
     const taken = await takeBaseBackup({ connectionString, label: `calculaud ${id}`, store, signal: both });
     const about = await describe(connectionString);
     // After the stop: what the restored database can name was there before.
@@ -82,11 +82,6 @@ export async function createBackup(options: CreateOptions): Promise<BackupManife
 
 async function* one(content: Buffer): AsyncGenerator<Buffer> {
   yield content;
-}
-
-function idOf(time: Date): string {
-  const stamp = time.toISOString().replaceAll(/[-:]|\.\d+/g, '');
-  return `${stamp}-${randomBytes(4).toString('hex')}`;
 }
 
 const tableRow = z.object({ name: z.string(), rows: z.coerce.number() });

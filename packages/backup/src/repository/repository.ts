@@ -58,15 +58,17 @@ export interface Repository {
   deleteAttached(key: string): Promise<void>;
 
   /** Small signed records, such as the results of drills: append-only, in the order of their names. */
-  putRecord(collection: 'drills' | 'verifications' | 'exports', name: string, record: unknown): Promise<void>;
+  putRecord(collection: RecordCollection, name: string, record: unknown): Promise<void>;
   listRecords(
-    collection: 'drills' | 'verifications' | 'exports',
+    collection: RecordCollection,
   ): Promise<readonly { readonly name: string; readonly record: unknown }[]>;
 
   /** Runs `work` while nobody else does the same; rejects with 'busy' and says who. The lease is renewed meanwhile. */
   withLease<T>(name: 'backup' | 'prune', who: string, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
+
+export type RecordCollection = 'drills' | 'verifications' | 'exports' | 'holds';
 
 export interface WalGap {
   readonly systemId: string;

@@ -2,8 +2,8 @@ import type { StoredObject } from '../repository/store.ts';
 import { ownLog, segmentNeeded } from './log-window.ts';
 import type { RetentionPolicy } from './policy.ts';
 import type { PrunableRepository, Tombstone } from './prunable.ts';
-import { type BackupChoice, selectKept } from './select.ts';
-import { referredChunks, type StoredSegment, survey } from './survey.ts';
+import { type BackupChoice, selectExports, selectKept } from './select.ts';
+import { referredChunks, type StoredExport, type StoredSegment, survey } from './survey.ts';
 
 /** `mark`: needless since now; `wait`: marked, and not for long enough; `remove`: marked for long enough. */
 export type Fate = 'keep' | 'mark' | 'wait' | 'remove';
@@ -20,8 +20,13 @@ export interface JudgedObject {
   readonly fate: Fate;
 }
 
+export interface JudgedExport extends StoredExport {
+  readonly fate: Fate;
+}
+
 export interface Judgement {
   readonly backups: readonly JudgedBackup[];
+  readonly exports: readonly JudgedExport[];
   readonly segments: readonly (JudgedObject & StoredSegment)[];
   readonly chunks: readonly JudgedObject[];
   readonly tombstones: readonly Tombstone[];
@@ -47,7 +52,7 @@ export async function judge(
   repository: PrunableRepository,
   { policy, now, sweepBefore, confirmed, signal }: JudgeOptions,
 ): Promise<Judgement> {
-  const found = await survey(repository, policy, signal);
+  const found = await survey(repository, signal);
   const marks = marksOf(found.tombstones, now);
   const fateOf = (key: string, need: 'living' | 'leaving' | 'nobody'): Fate => {
     if (need === 'living' || found.blocked.length > 0) return 'keep';
@@ -70,6 +75,11 @@ export async function judge(
     .filter(({ fate }) => fate === 'mark' || fate === 'wait')
     .map(({ backup }) => backup);
 
+  const keptExports = selectExports(found.exports, { policy, now });
+  const exports = found.exports.map((each): JudgedExport => {
+    return { ...each, fate: fateOf(each.key, keptExports.has(each) ? 'living' : 'nobody') };
+  });
+
   const livingLog = [...log, ...living.map(ownLog)];
   const leavingLog = leaving.map(ownLog);
   const keys = new Set(found.segments.map(({ key }) => key));
@@ -87,6 +97,10 @@ export async function judge(
     const ids = (some: typeof living) => some.map(({ id }) => id);
     const livingChunks = await referredChunks(repository, ids(living), signal);
     const leavingChunks = await referredChunks(repository, ids(leaving), signal);
+    for (const { fate, chunks: names } of exports) {
+      const those = fate === 'keep' ? livingChunks : fate === 'remove' ? undefined : leavingChunks;
+      for (const name of names) those?.add(name);
+    }
     for await (const { key, size } of chunksIn(repository)) {
       const name = key.slice(key.lastIndexOf('/') + 1);
       const needed = livingChunks.has(name) || found.attachedChunks.has(name);
@@ -94,7 +108,7 @@ export async function judge(
       chunks.push({ key, size, fate: fateOf(key, need) });
     }
   }
-  return { backups, segments, chunks, tombstones: found.tombstones, blocked: found.blocked };
+  return { backups, exports, segments, chunks, tombstones: found.tombstones, blocked: found.blocked };
 }
 
 /** What does not look like one of our chunks is nothing that may be removed. */

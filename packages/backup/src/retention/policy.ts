@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { backupManifest } from '../repository/manifest.ts';
 
 const count = z.int().min(0).max(1000);
 
@@ -12,8 +11,6 @@ export const retentionPolicy = z.strictObject({
   weekly: count.default(8),
   monthly: count.default(12),
   yearly: count.default(7),
-  /** Backups under legal hold: no other rule removes them. */
-  held: z.array(backupManifest.shape.id).default([]),
 });
 export type RetentionPolicy = z.output<typeof retentionPolicy>;
 

@@ -3,10 +3,14 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { listExports } from '../logical/stored-export.ts';
 import { openFolderStore } from '../repository/folder-store.ts';
 import { newKeyRing } from '../repository/keyring.ts';
 import { createRepository, type OpenedRepository, openRepository } from '../repository/open-repository.ts';
+import { newRecordName } from '../repository/record-name.ts';
+import { joined, partsOf } from '../repository/testing/content.ts';
 import { kindsOfStores } from '../repository/testing/stores.ts';
+import { recordHold } from './holds.ts';
 import { retentionPolicy } from './policy.ts';
 import { type PrunableRepository, prunable } from './prunable.ts';
 import { applyPrune, planPrune, prunePlan } from './prune.ts';
@@ -51,6 +55,17 @@ async function backups(...ages: readonly number[]): Promise<readonly string[]> {
     ids.push(id);
   }
   return ids;
+}
+
+async function storeExportOf(age: number, ...contents: readonly string[]): Promise<string> {
+  const chunks = [];
+  for (const content of contents)
+    chunks.push(...(await repository.putContent(partsOf(Buffer.from(content)))).chunks);
+  const takenAt = daysAgo(age).toISOString();
+  const id = newRecordName(daysAgo(age));
+  const about = { appVersion: '1.0.0', size: 1, sha256: '0'.repeat(64), tables: 1, rows: 1 };
+  await repository.putRecord('exports', id, { takenAt, ...about, chunks });
+  return id;
 }
 
 const plan = async () => planPrune(repository, policy, { now });
@@ -130,13 +145,41 @@ test('a legal hold that was set after the mark, or after the plan, keeps the bac
   pass(80);
   const shown = await plan();
   expect(shown.backups.find(({ id }) => id === old)?.fate).toBe('remove');
-  const held = { ...policy, held: [old] };
-  const outcome = await applyPrune(repository, shown, { now, who: WHO, policy: held });
+  await recordHold(repository, { backup: old, held: true, who: WHO, why: 'a law suit' });
+  const outcome = await applyPrune(repository, shown, { now, who: WHO });
   expect(outcome.removed).toMatchObject({ backups: [], chunks: 0 });
   expect(outcome.unmarked).toBeGreaterThan(3);
   expect(await ids()).toContain(old);
   const segments = (await stored(`systems/${SYSTEM}/wal/`)).map((key) => key.slice(-24));
   expect(segments).toEqual(expect.arrayContaining([segmentName(400), segmentName(401)]));
+});
+
+test('a hold that was ended holds nothing any more', async () => {
+  const [old = ''] = await backups(60, 20, 1);
+  await recordHold(repository, { backup: old, held: true, who: WHO, why: 'a law suit' });
+  expect((await plan()).backups.find(({ id }) => id === old)?.reasons).toEqual(['It is under legal hold.']);
+  await recordHold(repository, { backup: old, held: false, who: WHO, why: 'it ended' });
+  expect((await plan()).backups.find(({ id }) => id === old)?.fate).toBe('mark');
+});
+
+test('an export goes like a backup, record first, and takes only what nobody else refers to', async () => {
+  await backups(60, 20, 1);
+  const mine = await storeExportOf(90, 'shared', 'of an old export');
+  const others = [await storeExportOf(40, 'of an export'), await storeExportOf(2, 'of a new export')];
+  await apply();
+  expect(await stored('records/exports/')).toHaveLength(3);
+  pass(80);
+  expect((await apply()).removed).toMatchObject({ exports: [mine] });
+  expect(await stored('records/exports/')).toEqual(others.map((id) => `records/exports/${id}`));
+  for (const { chunks } of await listExports(repository)) {
+    await expect(joined(repository.getContent(chunks))).resolves.toBeDefined();
+  }
+  for (const id of await ids()) {
+    const manifest = await repository.getManifest(id);
+    for (const { chunks } of manifest?.files ?? []) {
+      await expect(joined(repository.getContent(chunks))).resolves.toBeDefined();
+    }
+  }
 });
 
 test('what the plan that was confirmed does not show is not removed', async () => {

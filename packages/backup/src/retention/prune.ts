@@ -1,7 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { systemIdText } from '../repository/manifest.ts';
 import { BackupProblem } from '../repository/problem.ts';
+import { newRecordName } from '../repository/record-name.ts';
 import { type Fate, type JudgedObject, type Judgement, judge } from './judge.ts';
 import { type RetentionPolicy, retentionPolicy } from './policy.ts';
 import type { PrunableRepository, Tombstone } from './prunable.ts';
@@ -42,6 +43,7 @@ export const prunePlan = z.strictObject({
       removedAfter: z.iso.datetime().nullable(),
     }),
   ),
+  exports: z.array(z.strictObject({ id: z.string(), takenAt: z.iso.datetime(), fate })),
   segments: tallies,
   /** Segments that are not kept, as stretches of the log. */
   stretches: z.array(
@@ -57,6 +59,7 @@ export interface PruneOutcome {
   readonly plan: string;
   readonly removed: {
     readonly backups: readonly string[];
+    readonly exports: readonly string[];
     readonly segments: number;
     readonly chunks: number;
     readonly bytes: number;
@@ -92,6 +95,11 @@ export async function planPrune(
       reasons: [...reasons],
       removedAfter: fate === 'keep' ? null : new Date((markedAt ?? now).getTime() + GRACE_MS).toISOString(),
     })),
+    exports: judgement.exports.map(({ id, finishedAt, fate }) => ({
+      id,
+      takenAt: finishedAt.toISOString(),
+      fate,
+    })),
     segments: talliesOf(segments),
     stretches: stretchesOf(segments),
     chunks: talliesOf(chunks),
@@ -102,7 +110,7 @@ export async function planPrune(
   };
   const does = content.backups.map(({ id, fate }) => [id, fate]);
   const id = createHash('sha256')
-    .update(JSON.stringify([content.repository, does, content.segments, content.chunks]))
+    .update(JSON.stringify([content.repository, does, content.exports, content.segments, content.chunks]))
     .digest('hex')
     .slice(0, 16);
   return { id, at: now.toISOString(), ...content };
@@ -115,15 +123,15 @@ export async function planPrune(
 export async function applyPrune(
   repository: PrunableRepository,
   plan: PrunePlan,
-  options: {
+  {
+    now,
+    who,
+  }: {
     readonly now: Date;
     /** For whoever finds the repository busy, and for the marks. */
     readonly who: string;
-    /** When it was changed since the plan, as by a new legal hold. */
-    readonly policy?: RetentionPolicy;
   },
 ): Promise<PruneOutcome> {
-  const { now, who } = options;
   const { at, policy, ...shown } = prunePlan.parse(plan);
   const plannedAt = new Date(at);
   assertFitting(repository, { repository: shown.repository, plannedAt }, now);
@@ -133,7 +141,7 @@ export async function applyPrune(
     repository.withLease('backup', who, async (backupLost) => {
       const signal = AbortSignal.any([pruneLost, backupLost]);
       const judgement = await judge(repository, {
-        policy: options.policy ?? policy,
+        policy,
         now,
         sweepBefore: new Date(plannedAt.getTime() - GRACE_MS),
         confirmed: new Set(shown.backups.filter(({ fate }) => fate !== 'keep').map(({ id }) => id)),
@@ -198,8 +206,8 @@ class Prune {
   }
 
   async run(plan: string): Promise<PruneOutcome> {
-    const { backups, segments, chunks } = this.#judgement;
-    const objects = [...backups, ...segments, ...chunks];
+    const { backups, exports, segments, chunks } = this.#judgement;
+    const objects = [...backups, ...exports, ...segments, ...chunks];
     const of = (wanted: Fate) => objects.filter(({ fate }) => fate === wanted).map(({ key }) => key);
     const [waiting, fresh] = [of('wait'), of('mark')];
     const before = new Set(this.#tombstones.flatMap(({ keys }) => keys));
@@ -208,17 +216,18 @@ class Prune {
     await this.#keepMarks([...waiting, ...of('remove')]);
     await this.#mark(fresh);
     // First the manifests: a backup without a manifest is none, and one without a chunk would be a lie.
-    const gone = backups.filter(({ fate }) => fate === 'remove');
-    await this.#delete(gone.map(({ key }) => key));
+    const isRemoved = ({ fate }: { readonly fate: Fate }) => fate === 'remove';
+    const gone = { backups: backups.filter(isRemoved), exports: exports.filter(isRemoved) };
+    await this.#delete([...gone.backups, ...gone.exports].map(({ key }) => key));
     await this.#assertNoBackupSince();
-    const isRemoved = ({ fate }: JudgedObject) => fate === 'remove';
     const removed = { segments: segments.filter(isRemoved), chunks: chunks.filter(isRemoved) };
     await this.#delete([...removed.segments, ...removed.chunks].map(({ key }) => key));
     await this.#keepMarks(waiting);
     return {
       plan,
       removed: {
-        backups: gone.map(({ backup }) => backup.id),
+        backups: gone.backups.map(({ backup }) => backup.id),
+        exports: gone.exports.map(({ id }) => id),
         segments: removed.segments.length,
         chunks: removed.chunks.length,
         bytes: bytesOf([...removed.segments, ...removed.chunks], 'remove'),
@@ -254,7 +263,7 @@ class Prune {
       this.#signal.throwIfAborted();
       await this.#repository.putTombstone({
         format: 1,
-        name: `${this.#now.toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(4).toString('hex')}`,
+        name: newRecordName(this.#now),
         markedAt: this.#now.toISOString(),
         who: this.#who,
         keys: keys.slice(from, from + KEYS_OF_A_TOMBSTONE),

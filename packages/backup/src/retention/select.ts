@@ -127,15 +127,32 @@ function windowBackups(
   return found;
 }
 
+/** Of exports, which a restore needs nothing else for: those of the window, the newest of each period, and the two newest. */
+export function selectExports<T extends Dated>(
+  exports: readonly T[],
+  { policy, now }: Pick<SelectionInput, 'policy' | 'now'>,
+): ReadonlySet<T> {
+  const windowStart = new Date(now.getTime() - policy.pointInTimeDays * DAY_MS);
+  const newest = exports.toSorted((one, other) => other.finishedAt.getTime() - one.finishedAt.getTime());
+  const dated = newest.filter(({ finishedAt }) => finishedAt <= now);
+  return new Set([
+    ...newest.filter(({ finishedAt }) => finishedAt > now || finishedAt >= windowStart),
+    ...dated.slice(0, AT_LEAST_VERIFIED),
+    ...newestOfPeriods(dated, policy).keys(),
+  ]);
+}
+
+type Dated = Pick<BackupFacts, 'finishedAt' | 'verified'>;
+
 /**
- * The newest verified backup of each period; where none is verified, the newest one, and then the period is not counted:
+ * The newest verified one of each period; where none is verified, the newest one, and then the period is not counted:
  * what is not verified is never the reason to remove what is.
  */
-function newestOfPeriods(
-  dated: readonly BackupFacts[],
+function newestOfPeriods<T extends Dated>(
+  dated: readonly T[],
   policy: RetentionPolicy,
-): ReadonlyMap<BackupFacts, readonly string[]> {
-  const found = new Map<BackupFacts, string[]>();
+): ReadonlyMap<T, readonly string[]> {
+  const found = new Map<T, string[]>();
   for (const { rule, word, of } of PERIODS) {
     let left = policy[rule];
     for (const name of new Set(dated.map(({ finishedAt }) => of(finishedAt)))) {

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { parseHistory } from '../postgres/lsn.ts';
 import type { BackupManifest } from '../repository/manifest.ts';
+import { listExports } from '../logical/stored-export.ts';
 import { BackupProblem } from '../repository/problem.ts';
 import type { BackupFacts, Lineage, SegmentFacts } from './facts.ts';
-import type { RetentionPolicy } from './policy.ts';
+import { heldBackups } from './holds.ts';
 import type { PrunableRepository, Tombstone } from './prunable.ts';
 import { verifiedBackups } from './verification.ts';
 
@@ -12,9 +13,19 @@ export interface StoredSegment extends SegmentFacts {
   readonly size: number;
 }
 
+export interface StoredExport {
+  readonly id: string;
+  readonly key: string;
+  readonly finishedAt: Date;
+  /** Who cannot be read blocks; of what was read every bit was authentic. */
+  readonly verified: true;
+  readonly chunks: readonly string[];
+}
+
 /** What there is in a repository, as far as a removal has to know it. */
 export interface Survey {
   readonly backups: readonly BackupFacts[];
+  readonly exports: readonly StoredExport[];
   readonly segments: readonly StoredSegment[];
   readonly lineages: readonly Lineage[];
   readonly tombstones: readonly Tombstone[];
@@ -31,7 +42,6 @@ const drill = z.object({ verdict: z.string(), finishedAt: z.string() });
 /** Reads everything but the chunks. What cannot be read blocks: nobody knows what it needs. */
 export async function survey(
   repository: PrunableRepository,
-  policy: RetentionPolicy,
   signal: AbortSignal | undefined,
 ): Promise<Survey> {
   const blocked: string[] = [];
@@ -49,10 +59,12 @@ export async function survey(
   };
 
   const verified = await unlessDamaged(async () => verifiedBackups(repository));
+  const held = await unlessDamaged(async () => heldBackups(repository));
+  const exports = await unlessDamaged(async () => storedExports(repository));
   const backups: BackupFacts[] = [];
   for (const id of await backupIds(repository)) {
     const manifest = await unlessDamaged(async () => repository.getManifest(id));
-    if (manifest) backups.push(factsOf(manifest, policy, verified));
+    if (manifest) backups.push(factsOf(manifest, verified, held));
     else if (blocked.length === 0)
       blocked.push(`${BACKUPS}${id} in ${repository.address} is no backup that this version knows.`);
   }
@@ -74,6 +86,7 @@ export async function survey(
   if (red) blocked.push(red);
   return {
     backups,
+    exports: exports ?? [],
     segments,
     lineages,
     tombstones: tombstones ?? [],
@@ -109,6 +122,16 @@ export async function referredChunks(
   return names;
 }
 
+async function storedExports(repository: PrunableRepository): Promise<readonly StoredExport[]> {
+  return (await listExports(repository)).map(({ id, takenAt, chunks }) => ({
+    id,
+    key: `records/exports/${id}`,
+    finishedAt: new Date(takenAt),
+    verified: true,
+    chunks: chunks.map(({ name }) => name),
+  }));
+}
+
 async function chunksOfAttached(repository: PrunableRepository): Promise<ReadonlySet<string>> {
   const names = new Set<string>();
   for await (const { chunks } of repository.listAttached()) for (const { name } of chunks) names.add(name);
@@ -123,8 +146,8 @@ function isDamage(error: unknown): boolean {
 
 function factsOf(
   { id, finishedAt, systemId, timeline, startLsn, stopLsn }: BackupManifest,
-  { held }: RetentionPolicy,
   verified: ReadonlySet<string> | undefined,
+  held: ReadonlyMap<string, string> | undefined,
 ): BackupFacts {
   return {
     id,
@@ -134,7 +157,7 @@ function factsOf(
     startLsn,
     stopLsn,
     verified: verified?.has(id) ?? false,
-    held: held.includes(id),
+    held: held?.has(id) ?? true,
   };
 }
 

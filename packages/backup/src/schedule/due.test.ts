@@ -12,23 +12,36 @@ const ran = (hours: number): LastRun => ({
   endedAt: hoursAgo(hours),
 });
 
-function due(task: Task, runs: Partial<Record<Task, LastRun>>, seed = 'here', now = NOW) {
+function due(
+  task: Task,
+  runs: Partial<Record<Task, LastRun>>,
+  seed = 'here',
+  { now = NOW, since = NOW } = {},
+) {
   const known = new Map<Task, LastRun>();
   for (const each of ['base', 'export', 'verification', 'drill', 'prune'] as const) {
     const run = runs[each];
     if (run) known.set(each, run);
   }
-  return dueAt(task, known, { now, intervals: defaultIntervals, seed });
+  return dueAt(task, known, { now, since, intervals: defaultIntervals, seed });
 }
 
-test('what never ran is due at once, and what needs a backup after the first one', () => {
-  expect(due('base', {})).toEqual(NOW);
-  expect(due('export', {})).toEqual(NOW);
-  for (const task of ['verification', 'drill', 'prune'] as const) expect(due(task, {})).toBeUndefined();
-  expect(due('verification', { base: ran(1) })).toEqual(NOW);
-  expect(due('drill', { base: ran(1) })).toEqual(NOW);
-  expect(due('prune', { base: ran(1) })).toBeUndefined();
-  expect(due('prune', { base: ran(1), verification: ran(1) })).toEqual(NOW);
+test('the first backup is due at once, the rest a while after the first start, and what needs a backup after one', () => {
+  const minutes = (task: Task, runs: Partial<Record<Task, LastRun>>) => {
+    const at = due(task, runs);
+    return at && (at.getTime() - NOW.getTime()) / 60_000;
+  };
+  expect(minutes('base', {})).toBe(0);
+  expect(minutes('export', {})).toBe(10);
+  for (const task of ['verification', 'drill', 'prune'] as const) expect(minutes(task, {})).toBeUndefined();
+  expect(minutes('verification', { base: ran(1) })).toBe(5);
+  expect(minutes('drill', { base: ran(1) })).toBe(60);
+  expect(minutes('prune', { base: ran(1) })).toBeUndefined();
+  expect(minutes('prune', { base: ran(1), verification: ran(1) })).toBe(0);
+});
+
+test('a first start in the future says nothing', () => {
+  expect(due('drill', { base: ran(1) }, 'here', { since: new Date(NOW.getTime() + HOUR_MS) })).toEqual(NOW);
 });
 
 test('a base backup is due 23 to 24 hours after the start of the last, the same each time, elsewhere at another time', () => {
@@ -37,7 +50,9 @@ test('a base backup is due 23 to 24 hours after the start of the last, the same 
   expect(Math.min(...hours)).toBeGreaterThan(23);
   expect(Math.max(...hours)).toBeLessThanOrEqual(24);
   expect(Math.max(...hours) - Math.min(...hours)).toBeGreaterThan(0.8);
-  expect(due('base', { base: ran(0) }, 'host 7', new Date(NOW.getTime() + HOUR_MS))).toEqual(times[7]);
+  expect(due('base', { base: ran(0) }, 'host 7', { now: new Date(NOW.getTime() + HOUR_MS) })).toEqual(
+    times[7],
+  );
 });
 
 test('after a failure it is tried again, ever later, and at least once in a twenty-fourth of its interval', () => {

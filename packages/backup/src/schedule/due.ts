@@ -30,8 +30,19 @@ const JITTER_SHARE = 24;
 /** An hour of a day, too: what fails again and again is tried as often. */
 const LONGEST_RETRY_SHARE = 24;
 
+/** So long after the first start, whose minutes belong to whoever looks at the system for the first time. */
+const FIRST_AFTER_MS: Readonly<Record<Task, number>> = {
+  base: 0,
+  export: 10 * MINUTE_MS,
+  verification: 5 * MINUTE_MS,
+  drill: HOUR_MS,
+  prune: 0,
+};
+
 export interface DueOptions {
   readonly now: Date;
+  /** When the schedule began. */
+  readonly since: Date;
   readonly intervals: Intervals;
   /** Of this installation: makes its jitter, which is the same each time one asks. */
   readonly seed: string;
@@ -41,7 +52,11 @@ export interface DueOptions {
  * When a task is to begin; in the past or now means at once, undefined means when something else has run. However long the
  * machine was off, it is due once: the next time counts from the run that makes up for it.
  */
-export function dueAt(task: Task, runs: LastRuns, { now, intervals, seed }: DueOptions): Date | undefined {
+export function dueAt(
+  task: Task,
+  runs: LastRuns,
+  { now, since, intervals, seed }: DueOptions,
+): Date | undefined {
   const run = runs.get(task) ?? NEVER_RAN;
   const needs = NEEDS[task];
   if (needs && !runs.get(needs)?.succeeded) return undefined;
@@ -49,7 +64,7 @@ export function dueAt(task: Task, runs: LastRuns, { now, intervals, seed }: DueO
     const wait = Math.min(FIRST_RETRY_MS * 2 ** (run.failures - 1), intervals[task] / LONGEST_RETRY_SHARE);
     return notAfter(new Date(run.endedAt), now, wait);
   }
-  if (!run.succeeded) return now;
+  if (!run.succeeded) return notAfter(since, now, FIRST_AFTER_MS[task]);
   const interval = intervals[task];
   const jitter = (jitterOf(`${seed} ${task} ${run.succeeded.startedAt}`) * interval) / JITTER_SHARE;
   return notAfter(new Date(run.succeeded.startedAt), now, interval - jitter);

@@ -24,7 +24,12 @@ const lastRun = z.strictObject({
 });
 export type LastRun = z.output<typeof lastRun>;
 
-const lastRuns = z.strictObject({ format: z.literal(1), tasks: z.partialRecord(z.enum(TASKS), lastRun) });
+const lastRuns = z.strictObject({
+  format: z.literal(1),
+  /** When the schedule began: what never ran is due some time after it. */
+  since: z.iso.datetime(),
+  tasks: z.partialRecord(z.enum(TASKS), lastRun),
+});
 export type LastRuns = ReadonlyMap<Task, LastRun>;
 
 export const NEVER_RAN: LastRun = {
@@ -39,34 +44,36 @@ export const NEVER_RAN: LastRun = {
  * What the file says; nothing when there is none. It is the schedule's own: that of the database is gone with the database. A
  * damaged one is as good as none, because everything runs once more then, and is told.
  */
-export async function readLastRuns(
-  path: string,
-): Promise<{ readonly runs: LastRuns; readonly damaged: string | undefined }> {
+export async function readLastRuns(path: string): Promise<{
+  readonly runs: LastRuns;
+  readonly since: Date | undefined;
+  readonly damaged: string | undefined;
+}> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      return { runs: new Map(), damaged: undefined };
+      return { runs: new Map(), since: undefined, damaged: undefined };
     }
-    return { runs: new Map(), damaged: toldAs(path, error) };
+    return { runs: new Map(), since: undefined, damaged: toldAs(path, error) };
   }
   try {
-    const { tasks } = lastRuns.parse(JSON.parse(text));
+    const { since, tasks } = lastRuns.parse(JSON.parse(text));
     const found = new Map<Task, LastRun>();
     for (const task of TASKS) {
       const run = tasks[task];
       if (run) found.set(task, run);
     }
-    return { runs: found, damaged: undefined };
+    return { runs: found, since: new Date(since), damaged: undefined };
   } catch (error) {
-    return { runs: new Map(), damaged: toldAs(path, error) };
+    return { runs: new Map(), since: undefined, damaged: toldAs(path, error) };
   }
 }
 
 /** Complete or not at all. */
-export async function writeLastRuns(path: string, runs: LastRuns): Promise<void> {
-  const content = `${JSON.stringify({ format: 1, tasks: Object.fromEntries(runs) }, null, 2)}\n`;
+export async function writeLastRuns(path: string, runs: LastRuns, since: Date): Promise<void> {
+  const content = `${JSON.stringify({ format: 1, since, tasks: Object.fromEntries(runs) }, null, 2)}\n`;
   await makeFolder(dirname(path));
   await writeDurably(dirname(path), basename(path), Buffer.from(content));
 }

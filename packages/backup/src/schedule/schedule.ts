@@ -46,9 +46,9 @@ const LOOK_EVERY_MS = 30_000;
 
 /** A plain timer, so that backups of a broken database go on. */
 export async function startSchedule(options: ScheduleOptions): Promise<Schedule> {
-  const { runs, damaged } = await readLastRuns(options.path);
+  const { runs, since, damaged } = await readLastRuns(options.path);
   if (damaged !== undefined) options.onEvent({ kind: 'trouble', words: damaged });
-  const schedule = new Runner(options, runs);
+  const schedule = new Runner(options, runs, since ?? options.now?.() ?? new Date());
   await schedule.countKilledRuns();
   const timer = setInterval(() => schedule.look(), LOOK_EVERY_MS);
   schedule.look();
@@ -68,12 +68,14 @@ class Runner {
   readonly runs: Map<Task, LastRun>;
   readonly #options: ScheduleOptions;
   readonly #intervals: Intervals;
+  readonly #since: Date;
   readonly #running = new Map<Task, Promise<void>>();
   readonly #ended = new AbortController();
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(options: ScheduleOptions, runs: LastRuns) {
+  constructor(options: ScheduleOptions, runs: LastRuns, since: Date) {
     this.#options = options;
+    this.#since = since;
     this.#intervals = { ...defaultIntervals, ...options.intervals };
     this.runs = new Map(runs);
   }
@@ -96,7 +98,12 @@ class Runner {
   nextAt(task: Task): Date | undefined {
     if (!this.#options.work[task]) return undefined;
     const { seed } = this.#options;
-    return dueAt(task, this.runs, { now: this.#now(), intervals: this.#intervals, seed });
+    return dueAt(task, this.runs, {
+      now: this.#now(),
+      since: this.#since,
+      intervals: this.#intervals,
+      seed,
+    });
   }
 
   look(): void {
@@ -181,7 +188,7 @@ class Runner {
     // One after the other. A disk that is full keeps no backup from being made.
     this.#writing = this.#writing.then(async () => {
       try {
-        await writeLastRuns(this.#options.path, this.runs);
+        await writeLastRuns(this.#options.path, this.runs, this.#since);
       } catch (error) {
         const words = error instanceof Error ? error.message : String(error);
         this.#options.onEvent({ kind: 'trouble', words });

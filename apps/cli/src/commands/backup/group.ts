@@ -20,7 +20,7 @@ export const backupCommands: CommandGroup = {
     {
       usage: 'list',
       description:
-        'List the backups of every repository, the newest first. Ends with 2 when one cannot be read.',
+        'List the backups and exports of every repository, the newest first. Ends with 2 when one cannot be read.',
       options: [fromFlag, kitFlag],
       examples: [
         ['calculaud backup list', 'to which backups could be restored?'],
@@ -47,6 +47,17 @@ export const backupCommands: CommandGroup = {
         ['calculaud backup verify --json', 'for a program that watches'],
       ],
       load: () => import('./verify.ts'),
+    },
+    {
+      usage: 'extract <export> <file>',
+      description:
+        'Write an export, which the system makes every night, from a repository to a file. The file holds all data: keep it ' +
+        'where nobody else can read it.',
+      options: [fromFlag, kitFlag],
+      examples: [
+        ['calculaud backup extract 20261201T030000Z-1a2b3c4d calculaud.tar', 'then: calculaud import'],
+      ],
+      load: () => import('./extract.ts'),
     },
   ],
 };

@@ -1,3 +1,4 @@
+import { listExports } from '@calculaud/backup/logical/stored-export';
 import { z } from 'zod';
 import type { Run } from '../../command.ts';
 import { withRepositories } from '../../host/backups.ts';
@@ -34,6 +35,25 @@ export const run: Run = async ({ terminal, config, options: typed }) =>
           ? '  none yet'
           : table([['ID', 'FINISHED', 'REASON', 'DATABASE', 'STORED'], ...rows]),
       );
+      const exports = await listExports(repository);
+      for (const { chunks: _, ...about } of exports)
+        terminal.emit('export', { repository: repository.address, ...about });
+      if (exports.length > 0) {
+        terminal.print(
+          table([
+            ['EXPORT', 'TAKEN', 'TABLES', 'ROWS', 'SIZE'],
+            ...exports
+              .toReversed()
+              .map(({ id, takenAt, tables, rows: count, size }) => [
+                id,
+                `${takenAt.slice(0, 16)}Z`,
+                `${tables}`,
+                `${count}`,
+                inMegabytes(size),
+              ]),
+          ]),
+        );
+      }
     }
     return unreadable > 0 ? EXIT.findings : EXIT.done;
   });

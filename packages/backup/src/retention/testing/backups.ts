@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { formatLsn, SEGMENT_BYTES, segmentAt } from '../../postgres/lsn.ts';
 import { type BackupManifest, FORMAT } from '../../repository/manifest.ts';
 import type { OpenedRepository } from '../../repository/open-repository.ts';
+import { newRecordName } from '../../repository/record-name.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { VerificationRecord } from '../verification.ts';
 
@@ -25,10 +25,6 @@ export function segmentName(number: number, timeline = 1): string {
   return segmentAt(timeline, BigInt(number) * SEGMENT_BYTES);
 }
 
-export function newBackupId(time: Date): string {
-  return `${time.toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(4).toString('hex')}`;
-}
-
 /** A backup of some lines of text. */
 export async function storeBackup(repository: Repository, backup: SmallBackup): Promise<BackupManifest> {
   const { finishedAt, segment, contents, systemId = SYSTEM, timeline = 1 } = backup;
@@ -40,7 +36,7 @@ export async function storeBackup(repository: Repository, backup: SmallBackup): 
   const { size, sha256, chunks } = await repository.putContent(one(`manifest of ${contents.join()}`));
   const manifest: BackupManifest = {
     format: FORMAT,
-    id: newBackupId(finishedAt),
+    id: newRecordName(finishedAt),
     kind: 'base',
     reason: 'scheduled',
     startedAt: finishedAt.toISOString(),
