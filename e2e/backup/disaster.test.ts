@@ -24,7 +24,7 @@ beforeAll(async () => {
   data = newDataDirectory();
   system = await startSystem(data);
   token = await adminToken(data);
-  await until('the first backup', async () => (await statusOf())?.repositories[0]?.lastBackupAt ?? undefined);
+  await until('the first backup', async () => (await statusOf())?.repositories[0]?.base);
 }, 120_000);
 afterAll(async () => {
   await system.stop();
@@ -147,8 +147,8 @@ describe('when the database is gone', () => {
     system = await startSystem(data);
     expect(await described()).toEqual(before);
     await until('a backup of the restored server', async () => {
-      const last = (await statusOf())?.repositories[0]?.lastBackupAt;
-      return last && last > (status?.at ?? '') ? last : undefined;
+      const last = (await statusOf())?.repositories[0]?.base;
+      return last && last > new Date(status?.at ?? 0) ? last : undefined;
     });
   });
 

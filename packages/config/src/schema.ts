@@ -149,6 +149,26 @@ export const schema = z.object({
     description: 'Secret that belongs to CALCULAUD_BACKUP_S3_ACCESS_KEY_ID',
     secret: 'value',
   }),
+  CALCULAUD_BACKUP_KEEP_DAYS: integer(1, 3660)
+    .default(14)
+    .register(about, { description: 'Days of which every second can be restored' }),
+  CALCULAUD_BACKUP_KEEP_DAILY: integer(0, 1000)
+    .default(14)
+    .register(about, { description: 'Days of which one backup is kept' }),
+  CALCULAUD_BACKUP_KEEP_WEEKLY: integer(0, 1000)
+    .default(8)
+    .register(about, { description: 'Weeks of which one backup is kept' }),
+  CALCULAUD_BACKUP_KEEP_MONTHLY: integer(0, 1000)
+    .default(12)
+    .register(about, { description: 'Months of which one backup is kept' }),
+  CALCULAUD_BACKUP_KEEP_YEARLY: integer(0, 1000)
+    .default(7)
+    .register(about, { description: 'Years of which one backup is kept' }),
+  CALCULAUD_BACKUP_PING_URL: webUrl.optional().register(about, {
+    description:
+      "A dead man's switch on another machine: asked for every five minutes while backups are well, so that its silence alarms",
+    secret: 'value',
+  }),
 
   BYPASS_AUTH: boolean.default(false).register(about, {
     description:

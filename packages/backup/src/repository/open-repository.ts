@@ -173,6 +173,10 @@ export async function openRepository(store: BackupStore, keyring: KeyRing): Prom
     store,
 
     putContent: async (content) => storeChunks(content, AT_ONCE, storeChunk),
+    distrust: async (keys) => {
+      const chunks = await knownChunks();
+      for (const key of keys) chunks.delete(key.slice(key.lastIndexOf('/') + 1));
+    },
     async *getContent(chunks) {
       const ahead: Promise<Buffer>[] = [];
       let next = 0;
@@ -313,6 +317,16 @@ export async function openRepository(store: BackupStore, keyring: KeyRing): Prom
         if (object) yield object;
       }
     },
+    attachedIndex: async () => {
+      const there = new Set<string>();
+      for await (const { key } of store.list('attached/')) there.add(key);
+      return {
+        has: (key) => there.has(attachedKey(key)),
+        add: (key) => void there.add(attachedKey(key)),
+        forget: (key) => void there.delete(attachedKey(key)),
+        count: () => there.size,
+      };
+    },
     deleteAttached: async (key) => store.delete(attachedKey(key)),
 
     putRecord: async (collection, name, content) => {
@@ -321,10 +335,12 @@ export async function openRepository(store: BackupStore, keyring: KeyRing): Prom
         throw new BackupProblem('busy', `There is a record ${key} already.`, { object: key });
       }
     },
-    listRecords: async (collection) => {
+    listRecords: async (collection, { newest } = {}) => {
       const prefix = `records/${collection}/`;
+      const wanted = await names(prefix);
       const found: { name: string; record: unknown }[] = [];
-      for (const name of await names(prefix)) found.push({ name, record: await record(prefix, name) });
+      for (const name of newest === undefined ? wanted : wanted.slice(-newest))
+        found.push({ name, record: await record(prefix, name) });
       return found;
     },
 

@@ -24,6 +24,8 @@ export interface Repository {
 
   /** Cuts into chunks and stores those that are new. At most a few chunks are in memory at a time. */
   putContent(content: AsyncIterable<Uint8Array>): Promise<StoredContent>;
+  /** These chunks, named by their keys, are written anew when content has them again: what is there is damaged. */
+  distrust(keys: readonly string[]): Promise<void>;
   /** The content again; rejects with 'missing' or 'corrupt', naming the chunk, as soon as it meets it. */
   getContent(chunks: readonly ChunkRef[]): AsyncIterable<Buffer>;
 
@@ -55,12 +57,15 @@ export interface Repository {
   putAttached(object: AttachedObject): Promise<void>;
   getAttached(key: string): Promise<AttachedObject | undefined>;
   listAttached(): AsyncIterable<AttachedObject>;
+  /** Which attached objects are there, by a listing of their names alone. */
+  attachedIndex(): Promise<AttachedIndex>;
   deleteAttached(key: string): Promise<void>;
 
-  /** Small signed records, such as the results of drills: append-only, in the order of their names. */
+  /** Small signed records, such as the results of drills: append-only, in the order of their names; `newest`: only so many of the last. */
   putRecord(collection: RecordCollection, name: string, record: unknown): Promise<void>;
   listRecords(
     collection: RecordCollection,
+    options?: { readonly newest?: number },
   ): Promise<readonly { readonly name: string; readonly record: unknown }[]>;
 
   /** Runs `work` while nobody else does the same; rejects with 'busy' and says who. The lease is renewed meanwhile. */
@@ -69,6 +74,15 @@ export interface Repository {
 }
 
 export type RecordCollection = 'drills' | 'verifications' | 'exports' | 'holds';
+
+/** Of one moment; whoever copies keeps it up to date. */
+export interface AttachedIndex {
+  has(key: string): boolean;
+  add(key: string): void;
+  /** It is to be copied once more. */
+  forget(key: string): void;
+  count(): number;
+}
 
 export interface WalGap {
   readonly systemId: string;

@@ -6,7 +6,7 @@ import { BackupProblem } from '../repository/problem.ts';
 import type { BackupFacts, Lineage, SegmentFacts } from './facts.ts';
 import { heldBackups } from './holds.ts';
 import type { PrunableRepository, Tombstone } from './prunable.ts';
-import { verifiedBackups } from './verification.ts';
+import { verifiedBackups } from '../engine/verification-record.ts';
 
 export interface StoredSegment extends SegmentFacts {
   readonly key: string;

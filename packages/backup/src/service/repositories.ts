@@ -14,6 +14,7 @@ import { openStore } from '../repository/open-store.ts';
 import { BackupProblem } from '../repository/problem.ts';
 import { makeRecoveryKit, openWithKit, type RecoveryKit } from '../repository/recovery-kit.ts';
 import type { S3Credentials } from '../repository/s3-store.ts';
+import type { RetentionPolicy } from '../retention/policy.ts';
 import type { BackupStore } from '../repository/store.ts';
 import { newAgeKeyPair, recipientsIn, wrapKeys } from '../repository/wrapped-keys.ts';
 
@@ -25,6 +26,9 @@ export interface BackupSettings {
   /** Folder for what this machine keeps of its own. */
   readonly workFolder: string;
   readonly s3: S3Credentials | undefined;
+  readonly retention: RetentionPolicy;
+  /** Asked for as long as all is well; whoever has it can keep the alarm silent. */
+  readonly pingUrl: string | undefined;
 }
 
 export interface OpenedRepositories {

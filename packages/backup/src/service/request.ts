@@ -93,10 +93,10 @@ async function each(
         appVersion: settings.appVersion,
         waitForWal: async (systemId, lsn) => waitFor(repository, systemId, lsn),
         copyAttached: async () => {
-          const known = new Set<string>();
-          const outcome = await copyAttached({ repository, connectionString, open, signal, known });
+          const index = await repository.attachedIndex();
+          const outcome = await copyAttached({ repository, connectionString, open, signal, index });
           ({ faults } = outcome);
-          return { until: outcome.until, objects: known.size, bytes: outcome.bytes };
+          return { until: outcome.until, objects: index.count(), bytes: outcome.bytes };
         },
         signal,
         onProgress: ({ bytes }) => onProgress(repository.address, bytes),

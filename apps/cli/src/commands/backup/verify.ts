@@ -1,3 +1,4 @@
+import { recordVerification } from '@calculaud/backup/engine/verification-record';
 import { verifyBackup } from '@calculaud/backup/engine/verify';
 import { z } from 'zod';
 import type { Run } from '../../command.ts';
@@ -8,8 +9,9 @@ import { inMegabytes, progressOf } from '../../ui/progress.ts';
 
 const options = z.object({ kit: z.string().optional(), from: z.string().optional() });
 
-export const run: Run = async ({ terminal, config, options: typed, arguments: [id] }) =>
-  withRepositories(config(), terminal, options.parse(typed), async (repositories) => {
+export const run: Run = async ({ terminal, config, options: typed, arguments: [id] }) => {
+  const { kit, from } = options.parse(typed);
+  return withRepositories(config(), terminal, { kit, from }, async (repositories) => {
     let [looked, faulty] = [0, 0];
     for (const repository of repositories) {
       const all = await repository.listManifests();
@@ -31,6 +33,8 @@ export const run: Run = async ({ terminal, config, options: typed, arguments: [i
         signal: new AbortController().signal,
         onProgress,
       });
+      // With the kit alone nothing is changed, and this machine may not be the one that backs up.
+      if (kit === undefined) await recordVerification(repository, verification);
       for (const { object, words } of verification.faults) {
         terminal.say(`! ${repository.address}: ${object}: ${words}`);
         terminal.emit('fault', { repository: repository.address, object, words });
@@ -52,3 +56,4 @@ export const run: Run = async ({ terminal, config, options: typed, arguments: [i
       EXIT.findings,
     );
   });
+};
