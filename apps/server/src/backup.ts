@@ -12,11 +12,12 @@ import { StartError } from './start-refusal.ts';
  * repositories. A process of its own, so that answers never wait for it.
  */
 // Beside another process of ours: it holds our standard input open for as long as it lives.
-if (process.argv.includes(WITH_PARENT)) {
+const withParent = process.argv.includes(WITH_PARENT);
+if (withParent) {
   process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM')).resume();
 }
 
-await runUntilSignal(async () => {
+const start = async () => {
   const config = loadConfig();
   const storage = await openStorage(config.files.store);
   const service = startBackupService({
@@ -26,7 +27,9 @@ await runUntilSignal(async () => {
     say: (message) => void process.stderr.write(`${message}\n`),
   });
   return service;
-});
+};
+// Requests that are open when Ctrl-C is typed may wait for the log to be here.
+await runUntilSignal(start, { deafToInterrupts: withParent });
 
 async function connectionOf({ backup, data }: Config): Promise<string> {
   if (backup.databaseUrl !== undefined) return backup.databaseUrl;

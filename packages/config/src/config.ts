@@ -118,6 +118,8 @@ function backupOf(settings: EffectiveSettings, dataDirectory: string) {
     workFolder: join(dataDirectory, 'backup-work'),
     /** undefined: the usual AWS places are searched. */
     s3: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
+    /** Whether a commit waits until its log is in the work folder, too. */
+    synchronous: settings.CALCULAUD_BACKUP_SYNCHRONOUS,
     retention: {
       pointInTimeDays: settings.CALCULAUD_BACKUP_KEEP_DAYS,
       daily: settings.CALCULAUD_BACKUP_KEEP_DAILY,

@@ -149,6 +149,10 @@ export const schema = z.object({
     description: 'Secret that belongs to CALCULAUD_BACKUP_S3_ACCESS_KEY_ID',
     secret: 'value',
   }),
+  CALCULAUD_BACKUP_SYNCHRONOUS: boolean.default(false).register(about, {
+    description:
+      'Acknowledge nothing before the backup service has it on its disk, too: loses nothing with the folder of the database',
+  }),
   CALCULAUD_BACKUP_KEEP_DAYS: integer(1, 3660)
     .default(14)
     .register(about, { description: 'Days of which every second can be restored' }),

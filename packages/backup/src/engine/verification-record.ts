@@ -13,7 +13,7 @@ export const verificationRecord = z.object({
   at: z.iso.datetime(),
   /** Whether every chunk and segment of it was read and was right. */
   ok: z.union([z.boolean(), z.literal('could-not-verify')]),
-  faults: z.array(z.object({ object: z.string(), words: z.string() })).default([]),
+  faults: z.array(z.object({ object: z.string(), of: z.string(), words: z.string() })).default([]),
   /** Keys of chunks that are there and are not what their names say. */
   damaged: z.array(z.string()).default([]),
 });
@@ -29,7 +29,7 @@ export async function recordVerification(
     backup,
     at: at.toISOString(),
     ok: faults.length === 0,
-    faults: faults.slice(0, MOST_FAULTS).map(({ object, words }) => ({ object, words })),
+    faults: faults.slice(0, MOST_FAULTS),
     damaged: [...new Set(faults.map(({ object }) => object).filter((key) => key.startsWith('chunks/')))],
   };
   await repository.putRecord('verifications', newRecordName(at), record);

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { segmentAt, parseLsn } from '../postgres/lsn.ts';
+import { parseLsn } from '../postgres/lsn.ts';
 import { systemIdOf } from '../postgres/wal-records.ts';
 import type { BackupManifest, ChunkRef } from '../repository/manifest.ts';
 import { BackupProblem } from '../repository/problem.ts';
 import type { Repository } from '../repository/repository.ts';
-import { contiguous } from './target.ts';
+import { contiguous, findLog, liesOn, segmentOn } from './branch.ts';
 
 export interface Fault {
   /** What is damaged: an object of the repository, or what is missing in it. */
@@ -70,9 +70,11 @@ async function verifyLog(
   faults: Fault[],
   signal: AbortSignal,
 ): Promise<number> {
-  const available = new Set((await repository.listSegments(base.systemId)).map(({ segment }) => segment));
-  const { segments, missing } = contiguous(base, available);
-  const stop = segmentAt(base.timeline, parseLsn(base.stopLsn) - 1n);
+  const { branches, available } = await findLog(repository, base.systemId, undefined);
+  const own = { systemId: base.systemId, timeline: base.timeline, steps: [], since: undefined };
+  const branch = branches.find((each) => liesOn(base, each)) ?? own;
+  const { segments, missing } = contiguous(base, branch, available);
+  const stop = segmentOn(branch, parseLsn(base.stopLsn) - 1n);
   const lost = missing ?? (segments.includes(stop) ? undefined : stop);
   if (lost !== undefined)
     faults.push({ object: lost, of: lost, words: 'is missing: the log has a hole there' });

@@ -43,7 +43,8 @@ export interface Repository {
   deleteSegment(ref: WalSegmentRef): Promise<void>;
   putTimelineHistory(systemId: string, timeline: number, content: Uint8Array): Promise<void>;
   getTimelineHistory(systemId: string, timeline: number): Promise<Buffer | undefined>;
-  listTimelines(systemId: string): Promise<readonly number[]>;
+  /** `since`: when we first heard of it. */
+  listTimelines(systemId: string): Promise<readonly { readonly timeline: number; readonly since: Date }[]>;
   /** A stretch of the log that nobody has: a restore across it is refused. */
   putGap(gap: WalGap): Promise<void>;
   listGaps(systemId: string): Promise<readonly WalGap[]>;

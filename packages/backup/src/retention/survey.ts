@@ -75,7 +75,7 @@ export async function survey(
   }
   const lineages: Lineage[] = [];
   for (const systemId of new Set(backups.map((backup) => backup.systemId))) {
-    for (const timeline of await repository.listTimelines(systemId)) {
+    for (const { timeline } of await repository.listTimelines(systemId)) {
       const text = await unlessDamaged(async () => repository.getTimelineHistory(systemId, timeline));
       if (text) lineages.push({ systemId, timeline, steps: parseHistory(text.toString('utf8')) });
     }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { z } from 'zod';
 import { copyAttached, type OpenObject } from '../attached/copy.ts';
@@ -15,6 +16,7 @@ import type { RepositoryStatus } from './status.ts';
 
 /** So many of the last drills and verifications are looked at for the last good one. */
 const LOOK_BACK = 30;
+const MEND_EVERY_MS = 24 * 3_600_000;
 
 const drill = z.object({
   at: z.string(),
@@ -50,6 +52,8 @@ export class Keeper {
   verifiedAt: Date | undefined;
   known: Known = { gapsSinceBase: 0, corrupt: [] };
   #index: AttachedIndex | undefined;
+  /** Names of all records and backups, as they were read last. */
+  #seen = '';
   #turn: Promise<unknown> = Promise.resolve();
   #copying = false;
 
@@ -127,6 +131,28 @@ export class Keeper {
       },
     };
     this.verifiedAt = dateOf(verifications.at(-1)?.at);
+    // Copied once more at the next turn, when the live store still has them.
+    for (const { of } of verifications.at(-1)?.faults ?? []) this.#index?.forget(of);
+  }
+
+  /** Reads what there is when somebody else has written to it. */
+  async refreshWhenChanged(): Promise<void> {
+    const names = createHash('sha256');
+    for (const prefix of ['records/', 'backups/'])
+      for await (const { key } of this.repository.store.list(prefix)) names.update(`${key}\n`);
+    const digest = names.digest('hex');
+    if (digest === this.#seen) return;
+    await this.refresh();
+    this.#seen = digest;
+  }
+
+  /** What was found damaged and has not been backed up anew since: that mends what the system still has. */
+  get wantsMending(): boolean {
+    const { newest, verifiedAt, known } = this;
+    if (known.corrupt.length === 0 || !newest || !verifiedAt) return false;
+    if (verifiedAt < new Date(newest.finishedAt)) return false;
+    // It did not help.
+    return newest.reason !== 'after-damage' || Date.now() - Date.parse(newest.finishedAt) > MEND_EVERY_MS;
   }
 
   /** Whether what was found damaged may have been mended since, so that it is worth another look. */
@@ -164,11 +190,6 @@ export class Keeper {
       if (!(error instanceof BackupProblem && error.kind === 'busy')) this.#index = undefined;
       throw error;
     }
-  }
-
-  /** They are copied anew at the next turn, when the live store still has them. */
-  forgetAttached(keys: readonly string[]): void {
-    for (const key of keys) this.#index?.forget(key);
   }
 }
 

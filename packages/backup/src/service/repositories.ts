@@ -26,6 +26,8 @@ export interface BackupSettings {
   /** Folder for what this machine keeps of its own. */
   readonly workFolder: string;
   readonly s3: S3Credentials | undefined;
+  /** Whether the server waits with each commit until its log is on the disk here, too. */
+  readonly synchronous: boolean;
   readonly retention: RetentionPolicy;
   /** Asked for as long as all is well; whoever has it can keep the alarm silent. */
   readonly pingUrl: string | undefined;

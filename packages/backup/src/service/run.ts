@@ -38,9 +38,8 @@ export const SLOT = 'calculaud_wal';
 const TURN_MS = 10_000;
 const STATUS_EVERY_MS = 2000;
 const FILES_EVERY_MS = 60_000;
-const LOOK_EVERY_MS = 60_000;
-/** Others write to the repositories, too; each look costs a store some requests. */
-const REFRESH_EVERY_MS = 10 * 60_000;
+/** Others write to the repositories, too. */
+const LOOK_EVERY_MS = 30_000;
 /** A repository that could not be used is tried again, and a backup that failed. */
 const RETRY_MS = 60_000;
 
@@ -168,6 +167,7 @@ class Service {
       connectionString,
       slot: SLOT,
       spool,
+      synchronous: settings.synchronous,
       onEvent: (event) => void this.#heard(event),
     });
     this.#schedule ??= await this.#startSchedule();
@@ -255,9 +255,11 @@ class Service {
   }
 
   /** Why a base backup is needed before its time; undefined when it can wait. */
-  #baseDue({ newest, baseWanted }: Keeper): BackupManifest['reason'] | undefined {
+  #baseDue(keeper: Keeper): BackupManifest['reason'] | undefined {
+    const { newest, baseWanted } = keeper;
     if (baseWanted !== undefined) return baseWanted;
     if (!newest) return 'scheduled';
+    if (keeper.wantsMending) return 'after-damage';
     const { connected, systemId, timeline } = this.#receiver?.position() ?? { connected: false };
     // A server that was restored goes on beside its past, and another one has its own: only a backup of it reaches it.
     const elsewhere = connected && (systemId !== newest.systemId || timeline !== newest.timeline);
@@ -278,13 +280,9 @@ class Service {
     }
   }
 
-  #refreshedAt = performance.now();
-
   async #look(): Promise<void> {
-    const refresh = performance.now() - this.#refreshedAt > REFRESH_EVERY_MS;
-    if (refresh) this.#refreshedAt = performance.now();
-    for (const keeper of refresh ? this.#keepers : []) {
-      await keeper.refresh().catch((error: unknown) => this.#tell(error, keeper));
+    for (const keeper of this.#keepers) {
+      await keeper.refreshWhenChanged().catch((error: unknown) => this.#tell(error, keeper));
     }
     this.#slotSafeBytes = await slotSafeBytes(this.#options.connectionString).catch(() => undefined);
   }

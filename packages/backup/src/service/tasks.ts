@@ -72,9 +72,6 @@ export function tasksOf(options: TaskOptions): Readonly<Record<Task, Work>> {
       await recordVerification(repository, verification);
       const { faults } = verification;
       if (faults.length === 0) return;
-      // A new backup writes anew what is damaged, and files are copied once more.
-      keeper.forgetAttached(faults.map((fault) => fault.of));
-      keeper.baseWanted = 'after-damage';
       const named = faults.slice(0, 3).map(({ object, words }) => `${object}: ${words}`);
       say(
         `Backup: ${newest.id} of ${repository.address} is damaged in ${faults.length} places (${named.join('; ')}). A new backup mends what the system still has. See: calculaud backup verify`,

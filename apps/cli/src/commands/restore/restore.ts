@@ -1,7 +1,7 @@
 import type { AttachedFault } from '@calculaud/backup/attached/copy';
 import { restoreAttached } from '@calculaud/backup/attached/restore';
-import { type Restored, restoreCluster } from '@calculaud/backup/engine/restore';
-import { chooseBase, describeTarget, parseTarget } from '@calculaud/backup/engine/target';
+import { type Restored, restoreCluster, routesTo } from '@calculaud/backup/engine/restore';
+import { describeTarget, parseTarget } from '@calculaud/backup/engine/target';
 import { writeKeyRing } from '@calculaud/backup/repository/keyring';
 import type { OpenedRepository } from '@calculaud/backup/repository/open-repository';
 import { spoolOf } from '@calculaud/backup/service/run';
@@ -35,12 +35,15 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
   const dataFolder = into === undefined ? settings.data.directory : resolve(into);
   await assertFree(settings, dataFolder, into);
   return withRepositories(settings, terminal, { kit, from }, async ([repository]) => {
-    const manifests = (await repository.listManifests()).flatMap((one) => ('unreadable' in one ? [] : [one]));
-    const base = chooseBase(manifests, target);
+    const local = spoolOf(backupSettings(settings));
+    const spool = existsSync(local) ? local : undefined;
+    const [{ base, branch }] = await routesTo(repository, target, spool);
     const replaces = existsSync(join(dataFolder, 'postgres'));
     const line = dryRun ? terminal.print : terminal.say;
     line(`~ database of ${dataFolder}: as it was at ${describeTarget(target)}`);
     line(`= from the backup ${base.id} (${base.finishedAt}) in ${repository.address}, and the log after it`);
+    if (branch.timeline !== base.timeline)
+      line(`= over what an earlier restore began (timeline ${branch.timeline})`);
     if (replaces) line('= the database that is there now is kept beside it');
     terminal.emit('plan', {
       target: describeTarget(target),
@@ -56,12 +59,11 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
     const building = join(dataFolder, `restoring-${base.id}`);
     rmSync(building, { recursive: true, force: true });
     mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-    const spool = spoolOf(backupSettings(settings));
     const restored = await restoreCluster({
       repository,
       target,
       directory: building,
-      ...(existsSync(spool) && { spool }),
+      ...(spool !== undefined && { spool }),
       signal: new AbortController().signal,
       onProgress: phases(terminal),
     });
