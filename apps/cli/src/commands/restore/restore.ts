@@ -20,7 +20,7 @@ import { EXIT } from '../../ui/exit-codes.ts';
 import type { Terminal } from '../../ui/terminal.ts';
 
 const options = z.object({
-  to: z.string(),
+  to: z.string().optional(),
   into: z.string().optional(),
   from: z.string().optional(),
   kit: z.string().optional(),
@@ -30,6 +30,13 @@ const options = z.object({
 
 export const run: Run = async ({ terminal, config, options: typed }) => {
   const { to, into, from, kit, dryRun, yes } = options.parse(typed);
+  if (to === undefined) {
+    throw new CliError(
+      'A restore needs a moment to go back to.',
+      'Name it: --to latest, --to 2026-12-01T09:30:00Z, or --to <id of a backup>.',
+      EXIT.refused,
+    );
+  }
   const target = parseTarget(to);
   const settings = config();
   const dataFolder = into === undefined ? settings.data.directory : resolve(into);
@@ -82,7 +89,9 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
     terminal.say(`Restored in ${seconds.toFixed(1)} s: ${restored.reached}.`);
     if (restored.lastCommit !== null) terminal.say(`The last transaction in it: ${restored.lastCommit}.`);
     if (before !== undefined)
-      terminal.say(`The database of before: ${before}. Remove it when nobody needs it any more.`);
+      terminal.say(
+        `The database of before: ${before}. Bring it back with calculaud restore undo, or remove it when nobody needs it any more.`,
+      );
     for (const { filename, words } of missing) terminal.say(`! the file ${filename} ${words}`);
     terminal.emit('restored', {
       reached: restored.reached,
@@ -97,7 +106,11 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
   });
 };
 
-async function assertFree(config: Config, dataFolder: string, into: string | undefined): Promise<void> {
+export async function assertFree(
+  config: Config,
+  dataFolder: string,
+  into: string | undefined,
+): Promise<void> {
   if (config.database.url !== undefined && into === undefined) {
     throw new CliError(
       'The database is a server of its own (DATABASE_URL), and only a folder can be restored into.',
