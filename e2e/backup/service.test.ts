@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { readKeyRing } from '@calculaud/backup/repository/keyring';
@@ -82,6 +82,20 @@ test('a hold keeps a backup, stays on record, and ends with a release', async ()
   expect(plan).toMatchObject({ exitCode: 0, said: expect.stringContaining('hold') });
   expect(await calculaud('backup', 'release', id, '--why', 'audit is over')).toMatchObject({ exitCode: 0 });
   expect(await calculaud('backup', 'release', id, '--why', 'once more')).toMatchObject({ exitCode: 3 });
+});
+
+test('a new recovery kit opens the repository, and the old one no longer', async () => {
+  const page = join(data, 'recovery-kit.txt');
+  const [old, renewed] = [join(data, 'old-kit.txt'), join(data, 'new-kit.txt')];
+  copyFileSync(page, old);
+  expect(await calculaud('recovery-kit', 'renew', '--yes')).toMatchObject({ exitCode: 0 });
+  copyFileSync(page, renewed);
+  expect(await calculaud('recovery-kit', 'confirm', '--yes')).toMatchObject({ exitCode: 0 });
+  expect(await calculaud('backup', 'list', '--kit', renewed)).toMatchObject({ exitCode: 0 });
+  expect(await calculaud('backup', 'list', '--kit', old)).toMatchObject({
+    exitCode: 3,
+    said: expect.stringContaining('a newer kit has replaced it'),
+  });
 });
 
 test('a damaged chunk is named, alarms, and is mended by a new backup without anybody', async () => {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder, writeDurably } from '../postgres/durable-file.ts';
 import { type KeyRing, newKeyRing, readKeyRing, writeKeyRing } from '../repository/keyring.ts';
@@ -57,11 +57,7 @@ export async function confirmKit(settings: Pick<BackupSettings, 'keys'>): Promis
 /** Opens every repository that can be used; makes nothing. */
 export async function findRepositories(settings: BackupSettings): Promise<OpenedRepositories> {
   const keyring = await readKeyRing(settings.keys);
-  if (!keyring) {
-    throw new BackupProblem('wrong-key', `There are no keys of backups in ${settings.keys}.`, {
-      object: settings.keys,
-    });
-  }
+  if (!keyring) throw noKeys(settings);
   return open(settings, async (address) =>
     openRepository(await openStore(address, settings.s3, { create: false }), keyring),
   );
@@ -190,6 +186,39 @@ function kitPage({ repositories, appVersion }: BackupSettings, keyring: KeyRing,
     madeAt: new Date(),
     appVersion,
   });
+}
+
+/**
+ * A new kit for somebody who has lost the old one, or must assume that it is in wrong hands: the repositories are opened by the
+ * new one from now on, and not by the old one. All of them must be within reach, else one would go on trusting the old one.
+ */
+export async function renewKit(settings: BackupSettings): Promise<string> {
+  const keyring = await readKeyRing(settings.keys);
+  if (!keyring) throw noKeys(settings);
+  const stores = await Promise.all(
+    settings.repositories.map(async (address) => openStore(address, settings.s3, { create: false })),
+  );
+  try {
+    const before = await Promise.all(stores.map(async (store) => recipientsIn(store, keyring)));
+    const { identity, recipient } = await newAgeKeyPair();
+    // The page first: a key that nobody has must open nothing.
+    await makeFolder(dirname(settings.keys));
+    const page = Buffer.from(kitPage(settings, keyring, identity));
+    await writeDurably(dirname(settings.keys), basename(kitFile(settings)), page);
+    for (const store of stores) await wrapKeys(store, keyring, { add: [recipient] });
+    await makeFolder(settings.workFolder);
+    await writeDurably(settings.workFolder, basename(recipientFile(settings)), Buffer.from(recipient));
+    for (const [index, store] of stores.entries()) {
+      await wrapKeys(store, keyring, { remove: before[index] ?? [] });
+    }
+    return kitFile(settings);
+  } finally {
+    await Promise.all(stores.map(async (store) => store.close()));
+  }
+}
+
+function noKeys({ keys }: BackupSettings): BackupProblem {
+  return new BackupProblem('wrong-key', `There are no keys of backups in ${keys}.`, { object: keys });
 }
 
 async function recipientOf(settings: BackupSettings): Promise<string | undefined> {
