@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder, writeDurably } from '../postgres/durable-file.ts';
@@ -71,7 +71,7 @@ export async function openRepositories(settings: BackupSettings): Promise<Opened
     await assertNotVanished(settings, address, store);
     const opened = await createRepository(store, keyring);
     await noteMade(settings, address);
-    const recipient = await recipientOf(settings);
+    const { recipient } = keyring;
     // A repository that was added later gets the keys, too.
     if (recipient !== undefined && !(await recipientsIn(store, keyring)).includes(recipient)) {
       await wrapKeys(store, keyring, { add: [recipient] });
@@ -152,8 +152,6 @@ function jsonOf(text: string): unknown {
   }
 }
 
-const recipientFile = (settings: BackupSettings): string => join(settings.workFolder, 'recipient');
-
 async function firstKeys(settings: BackupSettings): Promise<KeyRing> {
   for (const address of settings.repositories) {
     const store = await openStore(address, settings.s3, { create: false }).catch(() => undefined);
@@ -166,15 +164,19 @@ async function firstKeys(settings: BackupSettings): Promise<KeyRing> {
       { object: settings.keys },
     );
   }
-  const keyring = newKeyRing();
-  const { identity, recipient } = await newAgeKeyPair();
+  const { identity, keyring } = await newKeys();
   await mkdir(dirname(settings.keys), { recursive: true, mode: 0o700 });
   await mkdir(settings.workFolder, { recursive: true, mode: 0o700 });
   await writeFile(kitFile(settings), kitPage(settings, keyring, identity), { mode: 0o600 });
-  await writeFile(recipientFile(settings), recipient, { mode: 0o600 });
   // Last: what was made before without it is made anew by the next start.
   await writeKeyRing(settings.keys, keyring);
   return keyring;
+}
+
+/** Keys for new repositories, and the identity that opens them without the server: it is shown once, on the recovery kit. */
+export async function newKeys(): Promise<{ readonly keyring: KeyRing; readonly identity: string }> {
+  const { identity, recipient } = await newAgeKeyPair();
+  return { identity, keyring: { ...newKeyRing(), recipient } };
 }
 
 function kitPage({ repositories, appVersion }: BackupSettings, keyring: KeyRing, identity: string): string {
@@ -195,6 +197,13 @@ function kitPage({ repositories, appVersion }: BackupSettings, keyring: KeyRing,
 export async function renewKit(settings: BackupSettings): Promise<string> {
   const keyring = await readKeyRing(settings.keys);
   if (!keyring) throw noKeys(settings);
+  await access(dirname(settings.keys), constants.W_OK).catch((error: unknown) => {
+    throw new BackupProblem(
+      'impossible',
+      `${settings.keys} cannot be written here, and would go on with the kit of before. Renew the kit where the keys are kept.`,
+      { object: settings.keys, cause: error },
+    );
+  });
   const stores = await Promise.all(
     settings.repositories.map(async (address) => openStore(address, settings.s3, { create: false })),
   );
@@ -205,11 +214,11 @@ export async function renewKit(settings: BackupSettings): Promise<string> {
     await makeFolder(dirname(settings.keys));
     const page = Buffer.from(kitPage(settings, keyring, identity));
     await writeDurably(dirname(settings.keys), basename(kitFile(settings)), page);
-    for (const store of stores) await wrapKeys(store, keyring, { add: [recipient] });
-    await makeFolder(settings.workFolder);
-    await writeDurably(settings.workFolder, basename(recipientFile(settings)), Buffer.from(recipient));
+    const renewed = { ...keyring, recipient };
+    for (const store of stores) await wrapKeys(store, renewed, { add: [recipient] });
+    await writeKeyRing(settings.keys, renewed);
     for (const [index, store] of stores.entries()) {
-      await wrapKeys(store, keyring, { remove: before[index] ?? [] });
+      await wrapKeys(store, renewed, { remove: before[index] ?? [] });
     }
     return kitFile(settings);
   } finally {
@@ -219,10 +228,6 @@ export async function renewKit(settings: BackupSettings): Promise<string> {
 
 function noKeys({ keys }: BackupSettings): BackupProblem {
   return new BackupProblem('wrong-key', `There are no keys of backups in ${keys}.`, { object: keys });
-}
-
-async function recipientOf(settings: BackupSettings): Promise<string | undefined> {
-  return readFile(recipientFile(settings), 'utf8').catch(() => undefined);
 }
 
 function asError(reason: unknown): Error {
