@@ -29,6 +29,8 @@ const start = async () => {
     settings: { appVersion: config.app.version, ...config.backup },
     connectionString,
     open: async (key) => (await storage.open(key))?.stream,
+    // Loaded for a drill alone: it is the whole application.
+    application: async (url) => (await import('./drill/service.ts')).tryApplication(config, url),
     say: (message) => void process.stderr.write(`${message}\n`),
   });
   return {

@@ -10,7 +10,7 @@ import type { BackupManifest, ClusterFile } from '../repository/manifest.ts';
 import { BackupProblem } from '../repository/problem.ts';
 import type { Repository } from '../repository/repository.ts';
 import { contiguous, findLog, type Log, segmentOn } from './branch.ts';
-import { assertNoGap, describeTarget, findRoutes, type Route, type Target } from './target.ts';
+import { assertNoGap, describeTarget, findRoutes, positionOf, type Route, type Target } from './target.ts';
 
 export interface RestoreOptions {
   readonly repository: Repository;
@@ -275,7 +275,7 @@ async function writeHistories(
 
 /** All that is there, up to where the target can be told. */
 function neededFor(target: Target, { base, branch }: Route, segments: readonly string[]): readonly string[] {
-  const upTo = target.kind === 'lsn' ? target.lsn : target.kind === 'backup' ? base.stopLsn : undefined;
+  const upTo = target.kind === 'backup' ? base.stopLsn : positionOf(target);
   if (upTo === undefined) return segments;
   // The record at the position may go on in the next one.
   const last = segments.indexOf(segmentOn(branch, parseLsn(upTo)));
@@ -292,7 +292,8 @@ function assertCovered(
   const stop = segmentOn(branch, parseLsn(base.stopLsn) - 1n);
   const lost = segments.includes(stop) ? missing : (missing ?? stop);
   if (lost === undefined || (target.kind === 'backup' && segments.includes(stop))) return;
-  if (target.kind === 'lsn' && segments.includes(segmentOn(branch, parseLsn(target.lsn)))) return;
+  const lsn = positionOf(target);
+  if (lsn !== undefined && segments.includes(segmentOn(branch, parseLsn(lsn)))) return;
   throw new BackupProblem(
     'missing',
     `The log segment ${lost} is missing, and there are later ones: what was committed since then cannot be restored from here. Use another repository, or restore to the backup ${base.id} (--to ${base.id}) or a moment before.`,

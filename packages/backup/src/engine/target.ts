@@ -9,7 +9,8 @@ export type Target =
   | { readonly kind: 'latest' }
   | { readonly kind: 'time'; readonly time: Date }
   | { readonly kind: 'lsn'; readonly lsn: string }
-  | { readonly kind: 'point'; readonly name: string }
+  /** A named restore point; where it lies in the log, when that is known. */
+  | { readonly kind: 'point'; readonly name: string; readonly lsn?: string }
   /** The moment at which the backup was finished. */
   | { readonly kind: 'backup'; readonly id: string };
 
@@ -78,7 +79,8 @@ export function findRoutes(
       return { base, branch: branch ?? { systemId, timeline, steps: [], since: undefined } };
     });
   const [first, ...others] = target.kind === 'backup' ? alone : [...routes, ...alone];
-  if (first) return target.kind === 'point' ? [first, ...others] : [first];
+  const isKnown = target.kind !== 'point' || target.lsn !== undefined;
+  if (first) return isKnown ? [first] : [first, ...others];
   const oldest = newestFirst.at(-1);
   throw new BackupProblem(
     'impossible',
@@ -91,15 +93,20 @@ export function findRoutes(
 function reaches(base: BackupManifest, target: Target): boolean {
   if (target.kind === 'backup') return base.id === target.id;
   if (target.kind === 'time') return new Date(base.finishedAt) <= target.time;
-  if (target.kind === 'lsn') return parseLsn(base.stopLsn) <= parseLsn(target.lsn);
-  return true;
+  const lsn = positionOf(target);
+  return lsn === undefined || parseLsn(base.stopLsn) <= parseLsn(lsn);
+}
+
+/** Where in the log the target lies, as far as that is known before the log is looked through. */
+export function positionOf(target: Target): string | undefined {
+  return target.kind === 'lsn' || target.kind === 'point' ? target.lsn : undefined;
 }
 
 function fits(base: BackupManifest, branch: Branch, available: Available, target: Target): boolean {
   if (!reaches(base, target)) return false;
   if (target.kind === 'time') return branch.since === undefined || branch.since <= target.time;
-  if (target.kind === 'lsn') return available.has(segmentOn(branch, parseLsn(target.lsn)));
-  return true;
+  const lsn = positionOf(target);
+  return lsn === undefined || available.has(segmentOn(branch, parseLsn(lsn)));
 }
 
 /** A restore does not go across what nobody has. */

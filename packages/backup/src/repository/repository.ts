@@ -74,7 +74,7 @@ export interface Repository {
   close(): Promise<void>;
 }
 
-export type RecordCollection = 'drills' | 'verifications' | 'exports' | 'holds';
+export type RecordCollection = 'drills' | 'verifications' | 'exports' | 'holds' | 'notes';
 
 /** Of one moment; whoever copies keeps it up to date. */
 export interface AttachedIndex {

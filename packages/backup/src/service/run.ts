@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { z } from 'zod';
 import type { OpenObject } from '../attached/copy.ts';
+import type { TryApplication } from '../drill/drill.ts';
 import { type Shipping, startShipping } from '../engine/ship.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { startWalReceiver, type WalEvent, type WalReceiver } from '../postgres/wal-receiver.ts';
@@ -30,6 +31,8 @@ export interface BackupServiceOptions {
   readonly connectionString: string;
   /** Opens what users attached. */
   readonly open: OpenObject;
+  /** What a drill does with the application on the restored database. */
+  readonly application: TryApplication;
   readonly say: (message: string) => void;
 }
 
@@ -199,7 +202,7 @@ class Service {
   }
 
   async #startSchedule(): Promise<Schedule> {
-    const { settings, connectionString, open, say } = this.#options;
+    const { settings, connectionString, open, application, say } = this.#options;
     return startSchedule({
       path: join(settings.workFolder, 'last-runs.json'),
       // Of this installation alone.
@@ -208,6 +211,7 @@ class Service {
         settings,
         connectionString,
         open,
+        application,
         policy: settings.retention,
         keepers: () => this.#keepers,
         baseDue: (keeper) => this.#baseDue(keeper),

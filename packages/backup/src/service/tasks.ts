@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { OpenObject } from '../attached/copy.ts';
-import { runDrill } from '../drill/drill.ts';
+import { noteContents, storeNote } from '../drill/contents.ts';
+import { runDrill, type TryApplication } from '../drill/drill.ts';
 import { createBackup } from '../engine/create.ts';
 import { recordVerification } from '../engine/verification-record.ts';
 import { verifyBackup } from '../engine/verify.ts';
@@ -18,6 +19,7 @@ export interface TaskOptions {
   readonly settings: BackupSettings;
   readonly connectionString: string;
   readonly open: OpenObject;
+  readonly application: TryApplication;
   readonly policy: RetentionPolicy;
   readonly keepers: () => readonly Keeper[];
   /** Whether a keeper needs a base backup now, whatever the time of its last one. */
@@ -34,6 +36,18 @@ export function tasksOf(options: TaskOptions): Readonly<Record<Task, Work>> {
   const { settings, connectionString, open, policy, say } = options;
   const over = (work: (keeper: Keeper, signal: AbortSignal) => Promise<void>): Work => {
     return async (signal) => inEach(options.keepers(), signal, work);
+  };
+  // What a drill compares with. A backup without it is one all the same.
+  const note = async (keeper: Keeper, signal: AbortSignal): Promise<void> => {
+    try {
+      const contents = await noteContents(connectionString, signal);
+      await options.waitForWal(keeper, contents.systemId, contents.lsn, signal);
+      await storeNote(keeper.repository, contents);
+    } catch (error) {
+      signal.throwIfAborted();
+      const words = error instanceof Error ? error.message : String(error);
+      say(`Backup: what is in the database could not be noted for the next drill: ${words}`);
+    }
   };
   return {
     base: over(async (keeper, signal) => {
@@ -54,6 +68,7 @@ export function tasksOf(options: TaskOptions): Readonly<Record<Task, Work>> {
         { copying: true },
       );
       keeper.baseWanted = undefined;
+      await note(keeper, signal);
       say(`Backup: ${manifest.id} is complete in ${keeper.address}.`);
     }),
 
@@ -78,17 +93,25 @@ export function tasksOf(options: TaskOptions): Readonly<Record<Task, Work>> {
       );
     }),
 
-    drill: over(async ({ repository }, signal) => {
-      const { verdict, problem, rtoSeconds } = await runDrill({
+    drill: over(async (keeper, signal) => {
+      const { repository } = keeper;
+      await note(keeper, signal);
+      const { verdict, problem, checks, rtoSeconds } = await runDrill({
         repository,
-        target: { kind: 'latest' },
+        target: { kind: 'noted' },
+        application: options.application,
+        logComplete: keeper.logAge.complete,
         directory: join(settings.workFolder, 'drill'),
         appVersion: settings.appVersion,
         signal,
       });
       if (verdict !== 'passed') {
+        const faults = checks.flatMap(({ check, faults: found }) =>
+          found.map((fault) => `${check}: ${fault}`),
+        );
+        const why = [...faults.slice(0, 3), ...(problem === null ? [] : [problem])].join('; ');
         throw new Error(
-          `The drill of ${repository.address} ${verdict === 'failed' ? 'failed' : 'proved nothing'}${problem === null ? '' : `: ${problem}`}. See: calculaud drill --history`,
+          `The drill of ${repository.address} ${verdict === 'failed' ? 'failed' : 'proved nothing'}: ${why}. See: calculaud drill --history`,
         );
       }
       say(`Backup: the drill of ${repository.address} passed; a restore takes ${rtoSeconds} s.`);
