@@ -260,9 +260,9 @@ function neededFor(target: Target, base: BackupManifest, segments: readonly stri
 }
 
 /** "The latest" is not where a hole begins. */
-function assertCovered(
+export function assertCovered(
   target: Target,
-  base: BackupManifest,
+  base: Pick<BackupManifest, 'id' | 'timeline' | 'stopLsn'>,
   segments: readonly string[],
   missing: string | undefined,
 ): void {

@@ -12,11 +12,15 @@ export type Target =
   /** The moment at which the backup was finished. */
   | { readonly kind: 'backup'; readonly id: string };
 
+const BACKUP_ID = /^\d{8}T\d{6}Z-[0-9a-f]{8}$/;
+/** A full one, or what was changed since it. */
+const PGBACKREST_ID = /^\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?$/;
+
 /** What somebody typed after `--to`. */
 export function parseTarget(text: string): Target {
   if (text === 'latest') return { kind: 'latest' };
   if (/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i.test(text)) return { kind: 'lsn', lsn: text.toUpperCase() };
-  if (/^\d{8}T\d{6}Z-[0-9a-f]{8}$/.test(text)) return { kind: 'backup', id: text };
+  if (BACKUP_ID.test(text) || PGBACKREST_ID.test(text)) return { kind: 'backup', id: text };
   if (/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/.test(text)) {
     if (!/(Z|[+-]\d\d:?\d\d)$/.test(text)) {
       throw new BackupProblem(
@@ -43,9 +47,12 @@ export function describeTarget(target: Target): string {
 }
 
 /** The newest backup from which the target can be reached. */
-export function chooseBase(manifests: readonly BackupManifest[], target: Target): BackupManifest {
+export function chooseBase<B extends Pick<BackupManifest, 'id' | 'finishedAt' | 'stopLsn'>>(
+  manifests: readonly B[],
+  target: Target,
+): B {
   const newestFirst = manifests.toSorted((a, b) => b.finishedAt.localeCompare(a.finishedAt));
-  const fits = (manifest: BackupManifest): boolean => {
+  const fits = (manifest: B): boolean => {
     if (target.kind === 'backup') return manifest.id === target.id;
     if (target.kind === 'time') return new Date(manifest.finishedAt) <= target.time;
     if (target.kind === 'lsn') return parseLsn(manifest.stopLsn) <= parseLsn(target.lsn);
