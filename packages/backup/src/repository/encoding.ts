@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
-import { gunzip, gzip, type ZlibOptions } from 'node:zlib';
+import { gunzip, gunzipSync, gzip, gzipSync, type ZlibOptions } from 'node:zlib';
 import type { KeyRing } from './keyring.ts';
 import { FORMAT } from './manifest.ts';
 import { BackupProblem } from './problem.ts';
@@ -21,18 +21,33 @@ const [PLAIN, GZIP] = [0, 1];
  * pages of PostgreSQL (90 and 108 MB in a second of a processor), and nothing larger.
  */
 const SPEED = { level: 1, memLevel: 9 };
-/** Chunks come out in one piece: in the 16 KiB that are usual, each went to the main thread and back. */
-const PIECE_BYTES = 1024 * 1024 + 1024;
+/** What zlib gives out at a time: in the 16 KiB that are usual, a chunk went to the main thread and back for each. */
+const [ZIPPED_BYTES, UNFOLDED_BYTES] = [512 * 1024, 1024 * 1024];
+/** Less is done at once: handing it to another thread took longer than the work, for a thousand small files. */
+const SMALL_BYTES = 32 * 1024;
 /** Nothing that we write is larger; a small object must not unfold to all of the memory. */
 const MOST_BYTES = 256 * 1024 * 1024;
 
 const compress = promisify<Uint8Array, ZlibOptions, Buffer>(gzip);
 const unfold = promisify<Uint8Array, ZlibOptions, Buffer>(gunzip);
 
+async function zip(content: Uint8Array): Promise<Buffer> {
+  const options = { ...SPEED, chunkSize: Math.min(content.length + 1024, ZIPPED_BYTES) };
+  return content.length < SMALL_BYTES ? gzipSync(content, options) : compress(content, options);
+}
+
+/** Its last four bytes tell how much it will be. */
+async function unzip(content: Buffer): Promise<Buffer> {
+  const bytes = content.length < 18 ? 0 : content.readUInt32LE(content.length - 4);
+  const options = { maxOutputLength: MOST_BYTES, chunkSize: Math.min(bytes, UNFOLDED_BYTES) + 64 };
+  return bytes < SMALL_BYTES && content.length < SMALL_BYTES
+    ? gunzipSync(content, options)
+    : unfold(content, options);
+}
+
 /** Compressed where that helps, and encrypted for this key of the store. */
 export async function encode(keyring: KeyRing, key: string, content: Uint8Array): Promise<Buffer> {
-  const chunkSize = Math.min(content.length + 1024, PIECE_BYTES);
-  const zipped = content.length > 64 ? await compress(content, { ...SPEED, chunkSize }) : undefined;
+  const zipped = content.length > 64 ? await zip(content) : undefined;
   const smaller = zipped !== undefined && zipped.length < content.length;
   const head = Buffer.concat([
     MAGIC,
@@ -88,9 +103,7 @@ export async function decode(keyring: KeyRing, key: string, object: Buffer): Pro
       decipher.update(object.subarray(HEAD_BYTES + NONCE_BYTES, -TAG_BYTES)),
       decipher.final(),
     ]);
-    return compression === GZIP
-      ? await unfold(content, { maxOutputLength: MOST_BYTES, chunkSize: PIECE_BYTES })
-      : content;
+    return compression === GZIP ? await unzip(content) : content;
   } catch (error) {
     throw damaged('its bytes are not those that were written', error);
   }
