@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -49,8 +49,10 @@ async function backUp(options: Partial<BaseBackupOptions> = {}) {
   });
 }
 
-async function drain({ content }: BaseBackupFile): Promise<void> {
-  for await (const _ of content);
+async function drain({ size, content }: BaseBackupFile) {
+  const hash = createHash('sha256');
+  for await (const bytes of content) hash.update(bytes);
+  return { size, sha256: hash.digest('hex') };
 }
 
 async function value(sql: string): Promise<string> {
@@ -62,10 +64,10 @@ describe('a base backup', () => {
   test('has every file as the server announced it, and none of the log', async () => {
     const found = new Map<string, { size: number; sha256: string }>();
     const taken = await backUp({
-      store: async ({ path, size, content }) => {
-        const hash = createHash('sha256');
-        for await (const bytes of content) hash.update(bytes);
-        found.set(path, { size, sha256: hash.digest('hex') });
+      store: async (file) => {
+        const seen = await drain(file);
+        found.set(file.path, seen);
+        return seen;
       },
     });
     expect(taken.systemId).toBe(await value('select system_identifier from pg_control_system()'));
@@ -88,10 +90,11 @@ describe('a base backup', () => {
     await mkdir(cluster, { recursive: true, mode: 0o700 });
     const { directories } = await backUp({
       includeWal: true,
-      store: async ({ path, mode, content }) => {
+      store: async ({ path, mode, size, content }) => {
         const target = join(cluster, path);
         await mkdir(dirname(target), { recursive: true, mode: 0o700 });
         await pipeline(content, createWriteStream(target, { mode }));
+        return drain({ path, mode, size, content: createReadStream(target) });
       },
     });
     for (const path of directories) await mkdir(join(cluster, path), { recursive: true, mode: 0o700 });
@@ -109,9 +112,11 @@ describe('a base backup', () => {
     const big = await value("pg_relation_filepath('big')");
     let waiting = Number.NaN;
     await backUp({
-      store: async ({ path, content }) => {
+      store: async ({ path, size, content }) => {
+        const hash = createHash('sha256');
         let taken = 0;
         for await (const bytes of content) {
+          hash.update(bytes);
           taken += bytes.length;
           if (path !== big || !Number.isNaN(waiting)) continue;
           const streamed = async () =>
@@ -126,6 +131,7 @@ describe('a base backup', () => {
           waiting = now;
           expect(all - now).toBeGreaterThan(5_000_000);
         }
+        return { size, sha256: hash.digest('hex') };
       },
     });
     expect(waiting).toBeGreaterThan(0);
@@ -138,7 +144,7 @@ describe('a base backup', () => {
     const store = async (file: BaseBackupFile) => {
       files.push(file.path);
       if (files.length === 3) stop.abort(reason);
-      await drain(file);
+      return drain(file);
     };
     await expect(backUp({ store, signal: stop.signal })).rejects.toBe(reason);
     expect(files.length).toBe(3);
@@ -152,8 +158,18 @@ describe('a base backup', () => {
     await expect.poll(async () => value('select count(*) from pg_stat_progress_basebackup')).toBe('0');
   });
 
+  test('is no backup when what was stored is not what the server says', async () => {
+    const store = async (file: BaseBackupFile) => {
+      const seen = await drain(file);
+      return file.path === 'PG_VERSION' ? { ...seen, sha256: '0'.repeat(64) } : seen;
+    };
+    await expect(backUp({ store })).rejects.toMatchObject({ kind: 'corrupt', object: 'PG_VERSION' });
+  });
+
   test('is no backup when a file was not read to its end', async () => {
-    await expect(backUp({ store: async () => undefined })).rejects.toThrow(/was read up to 0 of \d+ bytes/);
+    await expect(backUp({ store: async ({ size }) => ({ size, sha256: '' }) })).rejects.toThrow(
+      /was read up to 0 of \d+ bytes/,
+    );
   });
 });
 
@@ -167,7 +183,7 @@ describe('what stands in the way', () => {
           "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'walsender'",
         );
       }
-      await drain(file);
+      return drain(file);
     };
     await expect(backUp({ store })).rejects.toMatchObject({ name: 'BackupProblem', kind: 'unavailable' });
   });

@@ -107,6 +107,11 @@ function backupOf(settings: EffectiveSettings, dataDirectory: string) {
   } = settings;
   return {
     enabled: settings.CALCULAUD_BACKUP,
+    engine: settings.CALCULAUD_BACKUP_ENGINE,
+    pgBackRest: {
+      passphrase: settings.CALCULAUD_BACKUP_PGBACKREST_PASSPHRASE,
+      processes: settings.CALCULAUD_BACKUP_PGBACKREST_PROCESSES,
+    },
     /** Addresses of folders and buckets, at least one. */
     repositories: settings.CALCULAUD_BACKUP_REPOSITORIES?.length
       ? settings.CALCULAUD_BACKUP_REPOSITORIES

@@ -66,6 +66,29 @@ export function contradictions(settings: EffectiveSettings): Problem[] {
       : (['CALCULAUD_BACKUP_S3_SECRET_ACCESS_KEY', 'CALCULAUD_BACKUP_S3_ACCESS_KEY_ID'] as const);
     refuse(missing, `is missing, but ${given} is given`, 'both or neither');
   }
+  if (settings.CALCULAUD_BACKUP_ENGINE === 'pgbackrest') {
+    if (!settings.CALCULAUD_BACKUP_PGBACKREST_PASSPHRASE) {
+      refuse(
+        'CALCULAUD_BACKUP_PGBACKREST_PASSPHRASE',
+        'is missing, but CALCULAUD_BACKUP_ENGINE is pgbackrest, whose backups are encrypted',
+        'a long random text, kept where the server is not',
+      );
+    }
+    if (settings.CALCULAUD_BACKUP_REPOSITORIES?.length !== 1) {
+      refuse(
+        'CALCULAUD_BACKUP_REPOSITORIES',
+        'must name the repository of pgBackRest, in which nothing of ours lies',
+        'one folder or bucket',
+      );
+    }
+    if (settings.CALCULAUD_BACKUP) {
+      refuse(
+        'CALCULAUD_BACKUP',
+        'is on, but the service that it starts makes native backups only',
+        'off with CALCULAUD_BACKUP_ENGINE=pgbackrest, and a timer that runs calculaud backup create',
+      );
+    }
+  }
   if (settings.AWS_ACCESS_KEY_ID && !settings.AWS_SECRET_ACCESS_KEY) {
     refuse('AWS_SECRET_ACCESS_KEY', 'is missing, but AWS_ACCESS_KEY_ID is given', 'both or neither');
   }

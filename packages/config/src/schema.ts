@@ -129,6 +129,10 @@ export const schema = z.object({
   CALCULAUD_BACKUP: boolean.optional().register(about, {
     description: 'Back the database and the files up all the time: on with the embedded PostgreSQL, else off',
   }),
+  CALCULAUD_BACKUP_ENGINE: oneOf(['native', 'pgbackrest']).default('native').register(about, {
+    description:
+      'What calculaud backup and restore work with: native, or the pgBackRest of a server on the same machine',
+  }),
   CALCULAUD_BACKUP_REPOSITORIES: repositories.optional().register(about, {
     description:
       'Where backups go, each a folder or a bucket: the folder backups of CALCULAUD_DATA; add one on another machine',
@@ -172,6 +176,13 @@ export const schema = z.object({
     description:
       "A dead man's switch on another machine: asked for every five minutes while backups are well, so that its silence alarms",
     secret: 'value',
+  }),
+  CALCULAUD_BACKUP_PGBACKREST_PASSPHRASE: text.optional().register(about, {
+    description: 'Encrypts what pgBackRest writes; nobody can read its backups without it',
+    secret: 'value',
+  }),
+  CALCULAUD_BACKUP_PGBACKREST_PROCESSES: integer(1, 64).default(2).register(about, {
+    description: 'Processes of pgBackRest that compress and encrypt beside each other',
   }),
 
   BYPASS_AUTH: boolean.default(false).register(about, {

@@ -1,3 +1,6 @@
+import type { BackupEngine, CreatingEngine } from '@calculaud/backup/engine/backup-engine';
+import { nativeEngine } from '@calculaud/backup/engine/native-engine';
+import { pgBackRestEngine } from '@calculaud/backup/engine/pgbackrest/engine';
 import type { OpenedRepository } from '@calculaud/backup/repository/open-repository';
 import { readRecoveryKit } from '@calculaud/backup/repository/recovery-kit';
 import {
@@ -8,12 +11,53 @@ import {
 } from '@calculaud/backup/service/repositories';
 import type { Config } from '@calculaud/config/config';
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CliError } from '../ui/cli-error.ts';
 import { EXIT } from '../ui/exit-codes.ts';
 import type { Terminal } from '../ui/terminal.ts';
 
 export function backupSettings({ app, backup }: Config): BackupSettings {
   return { appVersion: app.version, ...backup };
+}
+
+/** Backups in one place, and our own repository there, which can do more. */
+export interface EngineAt {
+  readonly engine: BackupEngine;
+  readonly repository: OpenedRepository | undefined;
+}
+
+/** Gives the work what CALCULAUD_BACKUP_ENGINE names, for each repository. */
+export async function withEngines<T>(
+  config: Config,
+  terminal: Terminal,
+  access: Access,
+  work: (engines: readonly EngineAt[]) => Promise<T>,
+): Promise<T> {
+  if (config.backup.engine === 'pgbackrest') {
+    return work([{ engine: pgBackRest(config, access), repository: undefined }]);
+  }
+  return withRepositories(config, terminal, access, async (repositories) =>
+    work(repositories.map((repository) => ({ engine: nativeEngine(repository), repository }))),
+  );
+}
+
+/** Its passphrase is no recovery kit's. */
+export function pgBackRest({ backup }: Config, { kit, from }: Access): CreatingEngine {
+  if (kit !== undefined) {
+    throw new CliError(
+      'The recovery kit opens native backups, and CALCULAUD_BACKUP_ENGINE is pgbackrest.',
+      'Give CALCULAUD_BACKUP_PGBACKREST_PASSPHRASE, or CALCULAUD_BACKUP_ENGINE=native.',
+      EXIT.refused,
+    );
+  }
+  const settings = {
+    repository: from ?? backup.repositories[0] ?? '',
+    passphrase: backup.pgBackRest.passphrase ?? '',
+    s3: backup.s3,
+    folder: join(backup.workFolder, 'pgbackrest'),
+    processes: backup.pgBackRest.processes,
+  };
+  return pgBackRestEngine(settings, backup.databaseUrl);
 }
 
 interface Access {

@@ -4,7 +4,7 @@ import { type BaseBackupFile, takeBaseBackup } from '../postgres/base-backup.ts'
 import type { BackupManifest, ClusterFile } from '../repository/manifest.ts';
 import { FORMAT } from '../repository/manifest.ts';
 import { newRecordName } from '../repository/record-name.ts';
-import type { Repository } from '../repository/repository.ts';
+import type { Repository, StoredContent } from '../repository/repository.ts';
 import { newestVerification } from './verification-record.ts';
 
 export interface CreateOptions {
@@ -35,19 +35,38 @@ export async function createBackup(options: CreateOptions): Promise<BackupManife
     const found = await newestVerification(repository);
     if (found && found.damaged.length > 0) await repository.distrust(found.damaged);
     const startedAt = new Date();
-    const files: ClusterFile[] = [];
-    const bytes = { total: 0, new: 0, stored: 0 };
+    const under: { readonly path: string; readonly mode: number; readonly stored: Promise<StoredContent> }[] =
+      [];
+    let failed: Promise<StoredContent> | undefined;
+    let received = 0;
     const store = async ({ path, mode, content }: BaseBackupFile) => {
       both.throwIfAborted();
-      const stored = await repository.putContent(content);
-      files.push({ path, mode, size: stored.size, sha256: stored.sha256, chunks: [...stored.chunks] });
-      bytes.total += stored.size;
-      bytes.new += stored.newBytes;
-      bytes.stored += stored.storedBytes;
-      onProgress?.({ files: files.length, bytes: bytes.total });
+      // The next file comes while this one is still on its way: a cluster has a thousand small ones.
+      const taken = await repository.takeContent(content);
+      taken.stored.catch(() => {
+        failed ??= taken.stored;
+      });
+      under.push({ path, mode, stored: taken.stored });
+      received += taken.size;
+      onProgress?.({ files: under.length, bytes: received });
+      await failed;
+      return taken;
     };
     const id = newRecordName(startedAt);
-    const taken = await takeBaseBackup({ connectionString, label: `calculaud ${id}`, store, signal: both });
+    const label = `calculaud ${id}`;
+    const taken = await takeBaseBackup({ connectionString, label, store, signal: both }).finally(async () =>
+      // Nothing is written any more when the lease ends.
+      Promise.allSettled(under.map(({ stored }) => stored)),
+    );
+    const files: ClusterFile[] = [];
+    const bytes = { total: 0, new: 0, stored: 0 };
+    for (const { path, mode, stored } of under) {
+      const { size, sha256, chunks, newBytes, storedBytes } = await stored;
+      files.push({ path, mode, size, sha256, chunks: [...chunks] });
+      bytes.total += size;
+      bytes.new += newBytes;
+      bytes.stored += storedBytes;
+    }
     const about = await describe(connectionString);
     // After the stop: what the restored database can name was there before.
     const attached = await options.copyAttached?.();

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { copyFile, type FileHandle, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { EmbeddedPostgresError } from '@calculaud/embedded/failure';
@@ -9,7 +9,7 @@ import { systemIdOf, type Walk, walk } from '../postgres/wal-records.ts';
 import type { BackupManifest, ClusterFile } from '../repository/manifest.ts';
 import { BackupProblem } from '../repository/problem.ts';
 import type { Repository } from '../repository/repository.ts';
-import { contiguous, findLog, type Log, segmentOn } from './branch.ts';
+import { type Branch, contiguous, findLog, type Log, segmentOn } from './branch.ts';
 import { assertNoGap, describeTarget, findRoutes, positionOf, type Route, type Target } from './target.ts';
 
 export interface RestoreOptions {
@@ -42,7 +42,8 @@ export interface Restored {
   readonly server: EmbeddedPostgres;
 }
 
-const FILES_AT_ONCE = 4;
+/** A cluster has a thousand small ones, which wait for each other's chunks more than for a processor. */
+const FILES_AT_ONCE = 16;
 const SEGMENTS_AT_ONCE = 4;
 /** Of the last segments: a record may begin in the one before the last. */
 const LAST_SEGMENTS = 3;
@@ -141,28 +142,45 @@ async function writeFiles(
   await mkdir(cluster, { recursive: true, mode: 0o700 });
   for (const path of base.directories.toSorted())
     await mkdir(inside(cluster, path), { recursive: true, mode: 0o700 });
+  const made = new Set(base.directories.map((path) => inside(cluster, path)));
   let done = 0;
   await eachOf(base.files, FILES_AT_ONCE, async (file) => {
     signal.throwIfAborted();
-    await writeClusterFile(repository, file, cluster);
+    await writeClusterFile(repository, file, cluster, made);
     done += file.size;
     onProgress?.({ phase: 'files', done, total: base.bytes.total });
   });
 }
 
-async function writeClusterFile(repository: Repository, file: ClusterFile, cluster: string): Promise<void> {
+/**
+ * Not synced one by one, which took a second and more for a thousand files: the server syncs all of its folder before it
+ * recovers a cluster that was not shut down (SyncDataDirectory of PostgreSQL), as in no base backup it was.
+ */
+async function writeClusterFile(
+  repository: Repository,
+  file: ClusterFile,
+  cluster: string,
+  made: ReadonlySet<string>,
+): Promise<void> {
   const path = inside(cluster, file.path);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const handle: FileHandle = await open(path, 'wx', 0o600);
+  if (!made.has(dirname(path))) await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const hash = createHash('sha256');
-  try {
-    for await (const chunk of repository.getContent(file.chunks)) {
-      hash.update(chunk);
-      await handle.write(chunk);
+  if (file.chunks.length <= 1) {
+    let content: Uint8Array = Buffer.alloc(0);
+    for await (const chunk of repository.getContent(file.chunks)) content = chunk;
+    hash.update(content);
+    // At once: a thousand small ones waited longer for a thread than for the disk.
+    writeFileSync(path, content, { flag: 'wx', mode: 0o600 });
+  } else {
+    const handle: FileHandle = await open(path, 'wx', 0o600);
+    try {
+      for await (const chunk of repository.getContent(file.chunks)) {
+        hash.update(chunk);
+        await handle.write(chunk);
+      }
+    } finally {
+      await handle.close();
     }
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
   if (hash.digest('hex') !== file.sha256) {
     throw new BackupProblem('corrupt', `The file ${file.path} of the backup is not what it was.`, {
@@ -283,9 +301,9 @@ function neededFor(target: Target, { base, branch }: Route, segments: readonly s
 }
 
 /** "The latest" is not where a hole begins. */
-function assertCovered(
+export function assertCovered(
   target: Target,
-  { base, branch }: Route,
+  { base, branch }: { readonly base: Pick<BackupManifest, 'id' | 'stopLsn'>; readonly branch: Branch },
   segments: readonly string[],
   missing: string | undefined,
 ): void {

@@ -14,11 +14,15 @@ export type Target =
   /** The moment at which the backup was finished. */
   | { readonly kind: 'backup'; readonly id: string };
 
+const BACKUP_ID = /^\d{8}T\d{6}Z-[0-9a-f]{8}$/;
+/** A full one, or what was changed since it. */
+const PGBACKREST_ID = /^\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?$/;
+
 /** What somebody typed after `--to`. */
 export function parseTarget(text: string): Target {
   if (text === 'latest') return { kind: 'latest' };
   if (/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i.test(text)) return { kind: 'lsn', lsn: text.toUpperCase() };
-  if (/^\d{8}T\d{6}Z-[0-9a-f]{8}$/.test(text)) return { kind: 'backup', id: text };
+  if (BACKUP_ID.test(text) || PGBACKREST_ID.test(text)) return { kind: 'backup', id: text };
   if (/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/.test(text)) {
     if (!/(Z|[+-]\d\d:?\d\d)$/.test(text)) {
       throw new BackupProblem(
@@ -81,8 +85,21 @@ export function findRoutes(
   const [first, ...others] = target.kind === 'backup' ? alone : [...routes, ...alone];
   const isKnown = target.kind !== 'point' || target.lsn !== undefined;
   if (first) return isKnown ? [first] : [first, ...others];
-  const oldest = newestFirst.at(-1);
-  throw new BackupProblem(
+  throw unreachable(newestFirst.at(-1), target);
+}
+
+type Reachable = Pick<BackupManifest, 'id' | 'finishedAt' | 'stopLsn'>;
+
+/** The newest backup from which the target can be reached, where there is one life only. */
+export function chooseBase<B extends Reachable>(backups: readonly B[], target: Target): B {
+  const newestFirst = backups.toSorted((a, b) => b.finishedAt.localeCompare(a.finishedAt));
+  const base = newestFirst.find((backup) => reaches(backup, target));
+  if (base) return base;
+  throw unreachable(newestFirst.at(-1), target);
+}
+
+function unreachable(oldest: Reachable | undefined, target: Target): BackupProblem {
+  return new BackupProblem(
     'impossible',
     oldest
       ? `No backup reaches back to ${describeTarget(target)}: the oldest one was finished at ${oldest.finishedAt}.`
@@ -90,7 +107,7 @@ export function findRoutes(
   );
 }
 
-function reaches(base: BackupManifest, target: Target): boolean {
+function reaches(base: Reachable, target: Target): boolean {
   if (target.kind === 'backup') return base.id === target.id;
   if (target.kind === 'time') return new Date(base.finishedAt) <= target.time;
   const lsn = positionOf(target);

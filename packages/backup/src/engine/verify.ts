@@ -23,6 +23,11 @@ export interface Verification {
   readonly faults: readonly Fault[];
 }
 
+export interface VerifyOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (bytes: number) => void;
+}
+
 /**
  * Reads everything that a restore of this backup would read, and compares it with what was written: all chunks, the log from
  * its start to its end, and every attached object. What cannot be read at this moment rejects; what is wrong is a fault.
@@ -30,7 +35,7 @@ export interface Verification {
 export async function verifyBackup(
   repository: Repository,
   manifest: BackupManifest,
-  { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress?: (bytes: number) => void },
+  { signal, onProgress }: VerifyOptions,
 ): Promise<Verification> {
   const faults: Fault[] = [];
   let bytes = 0;

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { extract } from 'tar-stream';
 import { z } from 'zod';
 import { BackupProblem } from '../repository/problem.ts';
+import { ArchiveReader } from './base-backup-archive.ts';
 import { assertAsAnnounced, type SeenFile } from './base-backup-manifest.ts';
 import { connectForReplication, CopyStream, identify } from './replication.ts';
 
@@ -18,8 +17,8 @@ export interface BaseBackupOptions {
   /** Of a role with REPLICATION. */
   readonly connectionString: string;
   readonly label: string;
-  /** Called for one file after the other; reads its content to the end. */
-  readonly store: (file: BaseBackupFile) => Promise<void>;
+  /** Called for one file after the other; reads its content to the end, and tells what it was. */
+  readonly store: (file: BaseBackupFile) => Promise<SeenFile>;
   readonly signal?: AbortSignal;
   /** Not faster than this, in kB/s (32 to 1,048,576), so that the server has time for others. */
   readonly maxRateKb?: number;
@@ -41,8 +40,6 @@ export interface BaseBackupOutcome {
 const [NEW_ARCHIVE, MANIFEST, DATA] = [0x6e, 0x6d, 0x64];
 const DATA_CORRUPTED = 'XX001';
 
-type Extract = ReturnType<typeof extract>;
-const bytesOf = z.instanceof(Buffer);
 const versionRow = z.object({ server_version: z.string() });
 /** The first result set begins with the position; the last one tells it, too. */
 const positionRow = z.tuple([z.string(), z.coerce.number().int()]).rest(z.unknown());
@@ -79,31 +76,13 @@ export async function takeBaseBackup(options: BaseBackupOptions): Promise<BaseBa
 }
 
 async function copy(client: pg.Client, options: BaseBackupOptions, systemId: string) {
-  const { store, signal } = options;
   const stream = client.query(new CopyStream(command(options)));
-  const archive = extract();
-  const directories: string[] = [];
-  const seen = new Map<string, SeenFile>();
-  const failures: unknown[] = [];
-  // Whichever side fails first is the reason; it ends the other one.
-  const fail = (reason: unknown): undefined => {
-    failures.push(reason);
-    // Without an error, who reads a file from it would wait for ever.
-    archive.destroy(reason instanceof Error ? reason : new Error(String(reason)));
-    abandon(client);
-  };
-  const abort = () => fail(signal?.reason);
-  signal?.addEventListener('abort', abort);
-  const [manifest] = await Promise.all([
-    feed(stream, archive).catch(fail),
-    unpack(archive, { store, directories, seen }).catch(fail),
-  ]);
-  signal?.removeEventListener('abort', abort);
-  if (!manifest || failures.length > 0) throw failures[0];
-  assertAsAnnounced(manifest, { systemId, seen });
+  const manifest: Buffer[] = [];
+  const { directories, seen } = await unpack(new ArchiveReader(archiveIn(stream, manifest)), options);
+  assertAsAnnounced(Buffer.concat(manifest), { systemId, seen });
   const [startLsn] = positionRow.parse(stream.rows[0]);
   const [stopLsn, timeline] = positionRow.parse(stream.rows.at(-1));
-  return { timeline, startLsn, stopLsn, directories, manifest };
+  return { timeline, startLsn, stopLsn, directories, manifest: Buffer.concat(manifest) };
 }
 
 /** With a stream under way `pg` closes the socket at once. */
@@ -125,33 +104,16 @@ function command({ label, maxRateKb, includeWal = false }: BaseBackupOptions): s
   return `BASE_BACKUP (${options.join(', ')})`;
 }
 
-/** Takes what the server sends: the archive, then its manifest, which comes back. */
-async function feed(stream: CopyStream, archive: Extract): Promise<Buffer> {
-  const manifest: Buffer[] = [];
+/** The archive that the server sends; its manifest, which comes behind it, is put aside. */
+async function* archiveIn(stream: CopyStream, manifest: Buffer[]): AsyncGenerator<Buffer> {
   let part: 'archive' | 'manifest' = 'archive';
   for await (const message of stream.messages()) {
     if (message[0] === NEW_ARCHIVE) assertMainArchive(message);
     else if (message[0] === MANIFEST) part = 'manifest';
     else if (message[0] !== DATA) continue;
     else if (part === 'manifest') manifest.push(message.subarray(1));
-    else if (!archive.write(message.subarray(1))) await drained(archive);
+    else yield message.subarray(1);
   }
-  archive.end();
-  return Buffer.concat(manifest);
-}
-
-/** Or destroyed: then nothing will be read from it any more. */
-async function drained(archive: Extract): Promise<void> {
-  if (archive.destroyed) return;
-  await new Promise<void>((resolve) => {
-    const go = () => {
-      archive.off('drain', go);
-      archive.off('close', go);
-      resolve();
-    };
-    archive.on('drain', go);
-    archive.on('close', go);
-  });
 }
 
 function assertMainArchive(message: Buffer): void {
@@ -165,45 +127,37 @@ function assertMainArchive(message: Buffer): void {
 }
 
 async function unpack(
-  archive: Extract,
-  {
-    store,
-    directories,
-    seen,
-  }: {
-    readonly store: BaseBackupOptions['store'];
-    readonly directories: string[];
-    readonly seen: Map<string, SeenFile>;
-  },
-): Promise<void> {
-  for await (const entry of archive) {
-    const { name, mode = 0o600, size = 0, type } = entry.header;
+  archive: ArchiveReader,
+  { store, signal }: BaseBackupOptions,
+): Promise<{ readonly directories: readonly string[]; readonly seen: ReadonlyMap<string, SeenFile> }> {
+  const directories: string[] = [];
+  const seen = new Map<string, SeenFile>();
+  for (let entry = await archive.next(); entry; entry = await archive.next()) {
+    signal?.throwIfAborted();
+    const { name, mode, size, type } = entry;
     const path = name.replace(/^\.\//, '').replace(/\/$/, '');
     if (type === 'directory') {
       directories.push(path);
-      entry.resume();
     } else if (type === 'file') {
-      const hash = createHash('sha256');
       let read = 0;
       const content = (async function* () {
-        for await (const part of entry) {
-          const bytes = bytesOf.parse(part);
-          hash.update(bytes);
+        for await (const bytes of archive.content()) {
           read += bytes.length;
           yield bytes;
         }
       })();
-      await store({ path, mode, size, content });
+      const stored = await store({ path, mode, size, content });
       if (read !== size) throw new Error(`${path} was read up to ${read} of ${size} bytes`);
-      seen.set(path, { size, sha256: hash.digest('hex') });
+      seen.set(path, stored);
     } else {
       throw new BackupProblem(
         'impossible',
-        `The cluster holds ${path}, a ${type ?? 'thing'} that a backup cannot carry. Remove it from the data folder.`,
+        `The cluster holds ${path}, a ${type} that a backup cannot carry. Remove it from the data folder.`,
         { object: path },
       );
     }
   }
+  return { directories, seen };
 }
 
 function refusal(error: pg.DatabaseError, damaged: readonly string[]): BackupProblem {

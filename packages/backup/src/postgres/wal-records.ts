@@ -11,8 +11,8 @@ const [LONG_HEADER, SHORT_HEADER] = [40, 24];
 const RECORD_HEADER = 24;
 const CRC_OFFSET = 20;
 const ALIGNMENT = 8;
-/** The magic of PostgreSQL 18; it changes with every format of the log. */
-const PAGE_MAGIC = 0xd118;
+/** The magics of PostgreSQL 15 to 18; they change with the format of the log, whose pages and heads of records are the same. */
+const PAGE_MAGICS: ReadonlySet<number> = new Set([0xd110, 0xd113, 0xd116, 0xd118]);
 /** Flags of a page: it begins within a record; the record before was given up in a crash. */
 const [CONTINUED, GIVEN_UP] = [1, 8];
 
@@ -22,9 +22,9 @@ export interface LastRecord {
   readonly end: bigint;
 }
 
-/** Of the server that wrote the segment; undefined when this is no segment of PostgreSQL 18. */
+/** Of the server that wrote the segment; undefined when this is no segment of a PostgreSQL that we know. */
 export function systemIdOf(segment: Buffer): string | undefined {
-  if (segment.length < LONG_HEADER || segment.readUInt16LE(0) !== PAGE_MAGIC) return undefined;
+  if (segment.length < LONG_HEADER || !PAGE_MAGICS.has(segment.readUInt16LE(0))) return undefined;
   return segment.readBigUInt64LE(24).toString();
 }
 
@@ -82,7 +82,7 @@ class Log {
     let position = this.#start;
     for (;;) {
       const page = this.#bytes(position, LONG_HEADER);
-      if (!page || page.readUInt16LE(0) !== PAGE_MAGIC) return undefined;
+      if (!page || !PAGE_MAGICS.has(page.readUInt16LE(0))) return undefined;
       const header = headerAt(position);
       const remaining = (page.readUInt16LE(2) & CONTINUED) === 0 ? 0 : page.readUInt32LE(16);
       const room = PAGE_BYTES - header;
@@ -123,7 +123,8 @@ class Log {
         const header = this.#bytes(position, SHORT_HEADER);
         // Behind the end of what was written there may be nothing but zeros.
         if (!header || header.every((byte) => byte === 0)) return 'incomplete';
-        if (header.readUInt16LE(0) !== PAGE_MAGIC || header.readBigUInt64LE(8) !== position) return 'damaged';
+        if (!PAGE_MAGICS.has(header.readUInt16LE(0)) || header.readBigUInt64LE(8) !== position)
+          return 'damaged';
         const flags = header.readUInt16LE(2);
         if (flags & GIVEN_UP) return { givenUpAt: position };
         if (!(flags & CONTINUED) || header.readUInt32LE(16) !== missing) return 'damaged';

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { CHUNK_BYTES, chunksOf, storeChunks } from './content.ts';
+import { CHUNK_BYTES, Room, takeChunks } from './content.ts';
 
 async function* parts(...sizes: readonly number[]): AsyncGenerator<Buffer> {
   for (const size of sizes) yield randomBytes(size);
@@ -8,8 +8,19 @@ async function* parts(...sizes: readonly number[]): AsyncGenerator<Buffer> {
 
 async function sizesOf(content: AsyncIterable<Uint8Array>): Promise<number[]> {
   const sizes: number[] = [];
-  for await (const { length } of chunksOf(content)) sizes.push(length);
+  await stored(content, 2, async ({ length }) => {
+    sizes.push(length);
+    return { ref: { name: 'x', size: length }, storedBytes: 1 };
+  });
   return sizes;
+}
+
+async function stored(
+  content: AsyncIterable<Uint8Array>,
+  atOnce: number,
+  store: Parameters<typeof takeChunks>[2],
+) {
+  return (await takeChunks(content, new Room(atOnce), store)).stored;
 }
 
 describe('content', () => {
@@ -27,17 +38,16 @@ describe('content', () => {
 
   test('is the same again when its chunks are joined, in their order', async () => {
     const content = randomBytes(3_300_000);
-    const stored = new Map<string, Buffer>();
-    const { chunks, size, sha256, newBytes } = await storeChunks(one(content), 4, async (chunk) => {
-      // The last one is there first.
+    const found = new Map<string, Buffer>();
+    const { chunks, size, sha256, newBytes } = await stored(one(content), 4, async (chunk) => {
       await new Promise((resolve) => {
         setImmediate(resolve);
       });
       const name = createHash('sha256').update(chunk).digest('hex');
-      stored.set(name, chunk);
+      found.set(name, Buffer.from(chunk));
       return { ref: { name, size: chunk.length }, storedBytes: 10 };
     });
-    expect(Buffer.concat(chunks.map(({ name }) => stored.get(name) ?? Buffer.alloc(0))).equals(content)).toBe(
+    expect(Buffer.concat(chunks.map(({ name }) => found.get(name) ?? Buffer.alloc(0))).equals(content)).toBe(
       true,
     );
     expect([size, newBytes]).toEqual([content.length, content.length]);
@@ -46,27 +56,66 @@ describe('content', () => {
 
   test('is read no faster than it is stored: at most so many chunks wait', async () => {
     let read = 0;
-    let stored = 0;
+    let done = 0;
     let most = 0;
     async function* counted(): AsyncGenerator<Buffer> {
       for (read = 1; read <= 40; read += 1) {
-        most = Math.max(most, read - stored);
+        most = Math.max(most, read - done);
         yield Buffer.alloc(CHUNK_BYTES, read);
       }
     }
-    await storeChunks(counted(), 4, async (chunk) => {
+    await stored(counted(), 4, async (chunk) => {
       await new Promise((resolve) => {
         setTimeout(resolve, 2);
       });
-      stored += 1;
+      done += 1;
       return { ref: { name: 'x', size: chunk.length }, storedBytes: 1 };
     });
-    expect(stored).toBe(40);
+    expect(done).toBe(40);
     expect(most).toBeLessThanOrEqual(5);
   });
 
+  test('is told as it was read, while its chunks are still on their way', async () => {
+    const { promise, go } = gate();
+    const taken = await takeChunks(parts(100), new Room(1), async (chunk) => {
+      await promise;
+      return { ref: { name: 'x', size: chunk.length }, storedBytes: 1 };
+    });
+    expect(taken.size).toBe(100);
+    let there = false;
+    const { stored: storing } = taken;
+    void storing.then(() => {
+      there = true;
+    });
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    expect(there).toBe(false);
+    go();
+    expect(await storing).toMatchObject({ sha256: taken.sha256, newBytes: 100 });
+  });
+
+  test('of several readers shares the room', async () => {
+    const room = new Room(3);
+    let [now, most] = [0, 0];
+    const store = async (chunk: Buffer) => {
+      now += 1;
+      most = Math.max(most, now);
+      await new Promise((resolve) => {
+        setTimeout(resolve, 1);
+      });
+      now -= 1;
+      return { ref: { name: 'x', size: chunk.length }, storedBytes: 1 };
+    };
+    const taken = await Promise.all(
+      Array.from({ length: 10 }, async () => takeChunks(parts(2 * CHUNK_BYTES), room, store)),
+    );
+    await Promise.all(taken.map(async (each) => each.stored));
+    expect(most).toBe(3);
+  });
+
   test('whose storing or reading fails is not stored', async () => {
-    const failing = storeChunks(parts(CHUNK_BYTES, CHUNK_BYTES, CHUNK_BYTES), 2, async () => {
+    const failing = stored(parts(CHUNK_BYTES, CHUNK_BYTES, CHUNK_BYTES), 2, async () => {
       throw new Error('no room');
     });
     await expect(failing).rejects.toThrow('no room');
@@ -74,7 +123,7 @@ describe('content', () => {
       yield randomBytes(CHUNK_BYTES);
       throw new Error('the server is gone');
     }
-    const reading = storeChunks(broken(), 2, async (chunk) => ({
+    const reading = stored(broken(), 2, async (chunk) => ({
       ref: { name: 'x', size: chunk.length },
       storedBytes: 1,
     }));
@@ -84,4 +133,12 @@ describe('content', () => {
 
 async function* one(content: Buffer): AsyncGenerator<Buffer> {
   yield content;
+}
+
+function gate(): { readonly promise: Promise<void>; readonly go: () => void } {
+  let go = (): void => undefined;
+  const promise = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  return { promise, go };
 }

@@ -124,16 +124,23 @@ async function* walk(
     const entries = await told(address, prefix, async (): Promise<Dirent[]> => {
       return (await readdir(here, { withFileTypes: true }).catch(ignore('ENOENT'))) ?? [];
     });
-    for (const entry of entries) {
-      const path = join(here, entry.name);
-      if (entry.isDirectory()) open.push(path);
-      if (!entry.isFile()) continue;
-      // Removed since its folder was read.
-      const found = await told(address, prefix, async () => stat(path).catch(ignore('ENOENT')));
-      if (!found) continue;
-      if (!entry.name.startsWith(UNFINISHED)) {
-        yield { key: relative(root, path), size: found.size, modified: found.mtime };
-      } else if (Date.now() - found.mtimeMs > ABANDONED_MS) {
+    const found = await Promise.all(
+      entries.map(async (entry) => {
+        const path = join(here, entry.name);
+        if (entry.isDirectory()) open.push(path);
+        // Undefined, too, when it was removed since its folder was read.
+        const about = entry.isFile()
+          ? await told(address, prefix, async () => stat(path).catch(ignore('ENOENT')))
+          : undefined;
+        return about && { path, name: entry.name, about };
+      }),
+    );
+    for (const each of found) {
+      if (!each) continue;
+      const { path, name, about } = each;
+      if (!name.startsWith(UNFINISHED)) {
+        yield { key: relative(root, path), size: about.size, modified: about.mtime };
+      } else if (Date.now() - about.mtimeMs > ABANDONED_MS) {
         // Who may only read has nothing to tidy up.
         await rm(path, { force: true }).catch(() => undefined);
       }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { type StoredChunk, storeChunks } from './content.ts';
+import { Room, type StoredChunk, takeChunks } from './content.ts';
 import { decode, encode } from './encoding.ts';
 import { type KeyRing, keyedName } from './keyring.ts';
 import { withLease } from './lease.ts';
@@ -20,8 +20,8 @@ import type { BackupStore } from './store.ts';
 const FORMAT_KEY = 'format.json';
 /** 16 MiB: what initdb makes without a wish. */
 export const SEGMENT_BYTES = 16 * 1024 * 1024;
-/** Chunks that are compressed, encrypted and sent beside each other. */
-const AT_ONCE = 4;
+/** Chunks that are compressed, encrypted and made durable beside each other: a disk syncs eight files in the time of two. */
+const AT_ONCE = 16;
 const READ_AHEAD = 4;
 
 /** Of any version; the rest may have another shape in each. */
@@ -107,6 +107,7 @@ export async function openRepository(store: BackupStore, keyring: KeyRing): Prom
       throw error;
     });
 
+  const room = new Room(AT_ONCE);
   const storeChunk = async (chunk: Buffer): Promise<StoredChunk> => {
     const name = keyedName(keyring, 'chunk', chunk);
     const ref: ChunkRef = { name, size: chunk.length };
@@ -173,11 +174,12 @@ export async function openRepository(store: BackupStore, keyring: KeyRing): Prom
     keyring,
     store,
 
-    putContent: async (content) => storeChunks(content, AT_ONCE, storeChunk),
     distrust: async (keys) => {
       const chunks = await knownChunks();
       for (const key of keys) chunks.delete(key.slice(key.lastIndexOf('/') + 1));
     },
+    takeContent: async (content) => takeChunks(content, room, storeChunk),
+    putContent: async (content) => (await takeChunks(content, room, storeChunk)).stored,
     async *getContent(chunks) {
       const ahead: Promise<Buffer>[] = [];
       let next = 0;

@@ -1,5 +1,14 @@
 import type { AttachedObject, BackupManifest, ChunkRef } from './manifest.ts';
 
+/** Content that was read to its end, and is still on its way. */
+export interface TakenContent {
+  readonly size: number;
+  /** SHA-256 of the content, in hexadecimal. */
+  readonly sha256: string;
+  /** Resolves when all of it is in the store. */
+  readonly stored: Promise<StoredContent>;
+}
+
 /** What `putContent` found out while it wrote. */
 export interface StoredContent {
   readonly size: number;
@@ -26,6 +35,8 @@ export interface Repository {
   putContent(content: AsyncIterable<Uint8Array>): Promise<StoredContent>;
   /** These chunks, named by their keys, are written anew when content has them again: what is there is damaged. */
   distrust(keys: readonly string[]): Promise<void>;
+  /** The same for many contents after each other: resolves when the next one may begin. */
+  takeContent(content: AsyncIterable<Uint8Array>): Promise<TakenContent>;
   /** The content again; rejects with 'missing' or 'corrupt', naming the chunk, as soon as it meets it. */
   getContent(chunks: readonly ChunkRef[]): AsyncIterable<Buffer>;
 

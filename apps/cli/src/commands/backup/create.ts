@@ -1,13 +1,29 @@
 import { requestBackup } from '@calculaud/backup/service/request';
 import { openStorage } from '@calculaud/server/platform/storage';
+import { z } from 'zod';
 import type { Run } from '../../command.ts';
-import { backupSettings, withRepositories } from '../../host/backups.ts';
+import { backupSettings, pgBackRest, withRepositories } from '../../host/backups.ts';
 import { withDatabase } from '../../host/database.ts';
 import { EXIT } from '../../ui/exit-codes.ts';
+import { interruptible } from '../../ui/interruption.ts';
 import { inMegabytes } from '../../ui/progress.ts';
 
-export const run: Run = async ({ terminal, config }) => {
+const options = z.object({ full: z.boolean().default(false) });
+
+export const run: Run = async ({ terminal, config, options: typed }) => {
   const settings = config();
+  if (settings.backup.engine === 'pgbackrest') {
+    const engine = pgBackRest(settings, {});
+    const { full } = options.parse(typed);
+    const { id, bytes } = await interruptible('pgBackRest goes on with it the next time.', async (signal) =>
+      engine.create({ full, signal }),
+    );
+    terminal.emit('backup_created', { repository: engine.address, id, bytes, faults: [], problem: null });
+    terminal.say(
+      `${engine.address}: ${id}, ${inMegabytes(bytes.total)}, ${inMegabytes(bytes.stored)} of them new.`,
+    );
+    return EXIT.done;
+  }
   const storage = await openStorage(settings.files.store);
   return withRepositories(settings, terminal, {}, async (repositories) =>
     withDatabase(settings, terminal, { role: 'backup' }, async (connectionString) => {

@@ -25,6 +25,7 @@ export const backupCommands: CommandGroup = {
       usage: 'create',
       description:
         'Make a base backup now, beside the running system, in every repository. The system makes one a day by itself.',
+      options: [{ flags: '--full', description: 'with pgBackRest: all of it, and not what has changed' }],
       examples: [['calculaud backup create', 'before something that cannot be undone']],
       load: () => import('./create.ts'),
     },

@@ -1,7 +1,7 @@
 import { listExports } from '@calculaud/backup/logical/stored-export';
 import { z } from 'zod';
 import type { Run } from '../../command.ts';
-import { withRepositories } from '../../host/backups.ts';
+import { withEngines } from '../../host/backups.ts';
 import { EXIT } from '../../ui/exit-codes.ts';
 import { inMegabytes } from '../../ui/progress.ts';
 import { table } from '../../ui/table.ts';
@@ -9,23 +9,23 @@ import { table } from '../../ui/table.ts';
 const options = z.object({ kit: z.string().optional(), from: z.string().optional() });
 
 export const run: Run = async ({ terminal, config, options: typed }) =>
-  withRepositories(config(), terminal, options.parse(typed), async (repositories) => {
+  withEngines(config(), terminal, options.parse(typed), async (engines) => {
     let unreadable = 0;
-    for (const repository of repositories) {
-      const manifests = await repository.listManifests();
-      terminal.print(repository.address);
-      const rows = manifests.map((manifest) => {
-        if ('unreadable' in manifest) {
+    for (const { engine, repository } of engines) {
+      const backups = await engine.list();
+      terminal.print(engine.address);
+      const rows = backups.map((backup) => {
+        if ('unreadable' in backup) {
           unreadable += 1;
-          terminal.emit('backup', { repository: repository.address, ...manifest });
-          return [manifest.id, 'unreadable', manifest.unreadable];
+          terminal.emit('backup', { repository: engine.address, ...backup });
+          return [backup.id, 'unreadable', backup.unreadable];
         }
-        const { id, finishedAt, reason, bytes, migration } = manifest;
-        terminal.emit('backup', { repository: repository.address, id, finishedAt, reason, bytes, migration });
+        const { id, kind, finishedAt, reason, bytes, migration } = backup;
+        terminal.emit('backup', { repository: engine.address, id, finishedAt, reason, bytes, migration });
         return [
           id,
           `${finishedAt.slice(0, 16)}Z`,
-          reason,
+          reason ?? kind,
           inMegabytes(bytes.total),
           `${inMegabytes(bytes.stored)} new`,
         ];
@@ -35,9 +35,9 @@ export const run: Run = async ({ terminal, config, options: typed }) =>
           ? '  none yet'
           : table([['ID', 'FINISHED', 'REASON', 'DATABASE', 'STORED'], ...rows]),
       );
-      const exports = await listExports(repository);
+      const exports = repository ? await listExports(repository) : [];
       for (const { chunks: _, ...about } of exports)
-        terminal.emit('export', { repository: repository.address, ...about });
+        terminal.emit('export', { repository: engine.address, ...about });
       if (exports.length > 0) {
         terminal.print(
           table([

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Run } from '../../command.ts';
-import { withRepositories } from '../../host/backups.ts';
+import { withEngines } from '../../host/backups.ts';
 import { CliError } from '../../ui/cli-error.ts';
 import { EXIT } from '../../ui/exit-codes.ts';
 import { inMegabytes } from '../../ui/progress.ts';
@@ -9,8 +9,15 @@ import { table } from '../../ui/table.ts';
 const options = z.object({ kit: z.string().optional(), from: z.string().optional() });
 
 export const run: Run = async ({ terminal, config, options: typed, arguments: [id = ''] }) =>
-  withRepositories(config(), terminal, options.parse(typed), async (repositories) => {
-    for (const repository of repositories) {
+  withEngines(config(), terminal, options.parse(typed), async (engines) => {
+    for (const { engine, repository } of engines) {
+      if (!repository) {
+        const backup = (await engine.list()).find((one) => one.id === id);
+        if (!backup) continue;
+        terminal.emit('backup', { repository: engine.address, ...backup });
+        terminal.print(table(Object.entries(backup).map(([name, value]) => [name, shown(value)])));
+        return EXIT.done;
+      }
       const manifest = await repository.getManifest(id);
       if (!manifest) continue;
       const { files, directories, postgresManifest, ...about } = manifest;
@@ -38,3 +45,7 @@ export const run: Run = async ({ terminal, config, options: typed, arguments: [i
     }
     throw new CliError(`No repository has a backup ${id}.`, 'Look at `calculaud backup list`.', EXIT.refused);
   });
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,8 +1,6 @@
-import { recordVerification } from '@calculaud/backup/engine/verification-record';
-import { verifyBackup } from '@calculaud/backup/engine/verify';
 import { z } from 'zod';
 import type { Run } from '../../command.ts';
-import { withRepositories } from '../../host/backups.ts';
+import { withEngines } from '../../host/backups.ts';
 import { CliError } from '../../ui/cli-error.ts';
 import { EXIT } from '../../ui/exit-codes.ts';
 import { inMegabytes, progressOf } from '../../ui/progress.ts';
@@ -11,40 +9,40 @@ const options = z.object({ kit: z.string().optional(), from: z.string().optional
 
 export const run: Run = async ({ terminal, config, options: typed, arguments: [id] }) => {
   const { kit, from } = options.parse(typed);
-  return withRepositories(config(), terminal, { kit, from }, async (repositories) => {
+  return withEngines(config(), terminal, { kit, from }, async (engines) => {
     let [looked, faulty] = [0, 0];
-    for (const repository of repositories) {
-      const all = await repository.listManifests();
-      const manifest = id === undefined ? all[0] : all.find((one) => one.id === id);
-      if (!manifest) continue;
+    for (const { engine } of engines) {
+      const all = await engine.list();
+      const backup = id === undefined ? all[0] : all.find((one) => one.id === id);
+      if (!backup) continue;
       looked += 1;
-      if ('unreadable' in manifest) {
+      if ('unreadable' in backup) {
         faulty += 1;
-        terminal.say(`! ${repository.address}: ${manifest.unreadable}`);
+        terminal.say(`! ${engine.address}: ${backup.unreadable}`);
         terminal.emit('fault', {
-          repository: repository.address,
-          object: manifest.id,
-          words: manifest.unreadable,
+          repository: engine.address,
+          object: backup.id,
+          words: backup.unreadable,
         });
         continue;
       }
-      const onProgress = progressOf(terminal, manifest.id, manifest.bytes.total);
-      const verification = await verifyBackup(repository, manifest, {
+      const onProgress = progressOf(terminal, backup.id, backup.bytes.total);
+      const verification = await engine.verify(backup, {
         signal: new AbortController().signal,
         onProgress,
       });
       // With the kit alone nothing is changed, and this machine may not be the one that backs up.
-      if (kit === undefined) await recordVerification(repository, verification);
+      if (kit === undefined) await engine.recordVerification?.(verification);
       for (const { object, words } of verification.faults) {
-        terminal.say(`! ${repository.address}: ${object}: ${words}`);
-        terminal.emit('fault', { repository: repository.address, object, words });
+        terminal.say(`! ${engine.address}: ${object}: ${words}`);
+        terminal.emit('fault', { repository: engine.address, object, words });
       }
       const { faults, ...counts } = verification;
-      terminal.emit('verified', { repository: repository.address, ...counts, faults: faults.length });
+      terminal.emit('verified', { repository: engine.address, ...counts, faults: faults.length });
       if (faults.length > 0) faulty += 1;
       else {
         terminal.say(
-          `${repository.address}: ${manifest.id} is what it was: ${inMegabytes(counts.bytes)} of ${counts.files} files, ` +
+          `${engine.address}: ${backup.id} is what it was: ${inMegabytes(counts.bytes)} of ${counts.files} files, ` +
             `${counts.segments} segments of the log, ${counts.attached} attached files.`,
         );
       }

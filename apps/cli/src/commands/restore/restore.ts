@@ -18,6 +18,7 @@ import { CliError } from '../../ui/cli-error.ts';
 import { confirm } from '../../ui/confirm.ts';
 import { EXIT } from '../../ui/exit-codes.ts';
 import type { Terminal } from '../../ui/terminal.ts';
+import { restoreByPgBackRest } from './by-pgbackrest.ts';
 
 const options = z.object({
   to: z.string().optional(),
@@ -39,6 +40,9 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
   }
   const target = parseTarget(to);
   const settings = config();
+  if (settings.backup.engine === 'pgbackrest') {
+    return restoreByPgBackRest(terminal, settings, { target, into, from, kit, dryRun, yes });
+  }
   const dataFolder = into === undefined ? settings.data.directory : resolve(into);
   await assertFree(settings, dataFolder, into);
   return withRepositories(settings, terminal, { kit, from }, async ([repository]) => {
