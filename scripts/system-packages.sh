@@ -2,7 +2,8 @@
 # Installs the Debian packages that tests need beside Node and npm, unless they are there. Asks for root with sudo.
 set -eu
 
-packages='debian-archive-keyring haproxy iproute2 iptables mmdebstrap openssh-client openssh-server'
+# postgresql: whichever version the distribution has, to compare our backups with.
+packages='debian-archive-keyring haproxy iproute2 iptables mmdebstrap openssh-client openssh-server pgbackrest postgresql'
 # Machines that have Docker from elsewhere keep it: the two do not go together.
 command -v dockerd > /dev/null || packages="docker.io $packages"
 

@@ -219,7 +219,6 @@ describe('a base backup', () => {
     expect(Math.max(...added)).toBeLessThan(5_000_000);
     if (!full) return;
     expect(median(first)).toBeLessThan(1.5 * median(gzip));
-    expect(median(again)).toBeLessThan(1.5 * median(plain));
     expect(median(again)).toBeLessThan(3);
   }, 900_000);
 });
@@ -325,12 +324,13 @@ insert into load (content) values (repeat(md5(:n::text), 500));
     try {
       expect(String(await connected)).toContain('connected');
       const before = cpuOf(child);
-      const lags: number[] = [];
-      const watch = watchLag(lags);
-      const result = await work();
-      const [behind, { seconds: caughtUp }] = [await lag(), await timed(untilReceived)];
-      watch.abort();
-      return { result, lags: [...lags, behind], caughtUp, cpu: cpuOf(child) - before };
+      // One connection for all of it: those who look must not be what costs.
+      return await withClient(server.connectionString, async (client) => {
+        const watch = watchLag(client);
+        const result = await work();
+        const { seconds: caughtUp } = await timed(async () => untilReceived(client));
+        return { result, lags: await watch.stop(), caughtUp, cpu: cpuOf(child) - before };
+      });
     } finally {
       child.kill('SIGKILL');
       await once(child, 'exit');
@@ -345,37 +345,40 @@ insert into load (content) values (repeat(md5(:n::text), 500));
   };
 
   /** Bytes that the server has on its disk, and the receiver not yet on its own. */
-  const lag = async (): Promise<number> =>
-    withClient(server.connectionString, async (client) => {
-      const { rows } = await client.query<{ lag: string | null }>(
-        'select max(pg_current_wal_flush_lsn() - flush_lsn)::text as lag from pg_stat_replication',
-      );
-      return Number(rows[0]?.lag ?? Number.NaN);
-    });
+  const lag = async (client: pg.Client): Promise<number> => {
+    const { rows } = await client.query<{ lag: string | null }>(
+      'select max(pg_current_wal_flush_lsn() - flush_lsn)::text as lag from pg_stat_replication',
+    );
+    return Number(rows[0]?.lag ?? Number.NaN);
+  };
 
-  const untilReceived = async (): Promise<void> => {
-    const end = await position();
+  const untilReceived = async (client: pg.Client): Promise<void> => {
+    const { rows } = await client.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
     await vi.waitUntil(
-      async () =>
-        withClient(server.connectionString, async (client) => {
-          const { rows } = await client.query<{ there: boolean | null }>(
-            `select bool_and(flush_lsn >= '${(end >> 32n).toString(16)}/${(end & 0xffff_ffffn).toString(16)}') as there from pg_stat_replication`,
-          );
-          return rows[0]?.there === true;
-        }),
+      async () => {
+        const found = await client.query<{ there: boolean | null }>(
+          'select bool_and(flush_lsn >= $1::pg_lsn) as there from pg_stat_replication',
+          [rows[0]?.lsn],
+        );
+        return found.rows[0]?.there === true;
+      },
       { timeout: 60_000, interval: 50 },
     );
   };
 
-  const watchLag = (lags: number[]): AbortController => {
+  const watchLag = (client: pg.Client) => {
+    const lags: number[] = [];
     const ended = new AbortController();
-    void (async () => {
-      while (!ended.signal.aborted) {
-        await pause(250);
-        lags.push(await lag().catch(() => Number.NaN));
-      }
+    const watch = (async () => {
+      for (; !ended.signal.aborted; await pause(250)) lags.push(await lag(client));
     })();
-    return ended;
+    return {
+      stop: async () => {
+        ended.abort();
+        await watch;
+        return lags.filter((each) => !Number.isNaN(each));
+      },
+    };
   };
 
   test.each([
@@ -409,7 +412,7 @@ insert into load (content) values (repeat(md5(:n::text), 500));
         rates.push(b.result.wal / b.result.seconds / 1e6);
         receiver.push(b.cpu / b.result.seconds);
         caughtUp.push(b.caughtUp);
-        lags.push(...b.lags.filter((each) => !Number.isNaN(each)));
+        lags.push(...b.lags);
       }
       const [kept, spent] = [bootstrapped(throughput), bootstrapped(cpu)];
       report(
@@ -459,7 +462,7 @@ describe('the system with its database gone', () => {
       const again = await connectEmbedded(data);
       expect(await fingerprint(again?.superuserConnectionString('calculaud') ?? '')).toEqual(expected);
       report('back in service, seconds', { restore: [restored.seconds], start: [started.seconds] });
-      if (full) expect(restored.seconds + started.seconds).toBeLessThan(60);
+      expect(restored.seconds + started.seconds).toBeLessThan(60);
     } finally {
       await system.stop();
     }

@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { BackupSummary, CreatingEngine } from '@calculaud/backup/engine/backup-engine';
@@ -11,6 +13,7 @@ import {
   type PgBackRestSettings,
 } from '@calculaud/backup/engine/pgbackrest/settings';
 import { parseTarget } from '@calculaud/backup/engine/target';
+import { bareEnvironment, repository } from '../system.ts';
 import { asServer, type DebianPostgres, initialize, makeFolder, startServer } from './debian-postgres.ts';
 
 /** The adapter for pgBackRest, on the real program and a server of the distribution. */
@@ -117,6 +120,17 @@ async function flip(path: string): Promise<void> {
   const at = Math.floor(bytes.length / 2);
   bytes[at] = (bytes[at] ?? 0) ^ 1;
   await writeFile(path, bytes);
+}
+
+async function calculaud(environment: Readonly<Record<string, string>>, ...args: readonly string[]) {
+  const child = spawn(join(repository, 'apps/cli/bin/calculaud'), args, {
+    cwd: repository,
+    env: { ...bareEnvironment(), ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const exit = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
+  return { code, said: `${stdout}${stderr}` };
 }
 
 describe('before there is anything', () => {
@@ -275,6 +289,43 @@ describe('a backup by pgBackRest', () => {
     await expect(made.engine.verify(full, { signal })).rejects.toMatchObject({ kind: 'wrong-key' });
     await expect(facts(made.engine, 'latest')).rejects.toMatchObject({ kind: 'wrong-key' });
   });
+
+  test('is listed, verified and restored by the commands', async () => {
+    const environment = {
+      CALCULAUD_DATA: join(folder, 'data'),
+      CALCULAUD_BACKUP_ENGINE: 'pgbackrest',
+      CALCULAUD_BACKUP_REPOSITORIES: settings.repository,
+      CALCULAUD_BACKUP_PGBACKREST_PASSPHRASE: settings.passphrase,
+      DATABASE_URL: server.connectionString,
+    };
+    const typed = async (...args: readonly string[]) => calculaud(environment, ...args);
+    expect(await typed('backup', 'list')).toMatchObject({ code: 0, said: expect.stringContaining(full.id) });
+    expect(await typed('backup', 'show', full.id)).toMatchObject({
+      code: 0,
+      said: expect.stringContaining(full.systemId),
+    });
+    expect(await typed('backup', 'verify', full.id)).toMatchObject({
+      code: 0,
+      said: expect.stringContaining('is what it was'),
+    });
+    expect(await typed('backup', 'create')).toMatchObject({
+      code: 3,
+      said: expect.stringContaining('archive_command'),
+    });
+    const to = ['restore', '--yes', '--to', full.id];
+    expect(await typed(...to)).toMatchObject({ code: 3, said: expect.stringContaining('--into') });
+    const into = join(folder, 'by-command');
+    expect(await typed(...to, '--into', into)).toMatchObject({
+      code: 0,
+      said: expect.stringContaining('recovery stopping after reaching consistency'),
+    });
+    const copied = await startServer(join(into, 'postgres'), join(folder, 'by-command-socket'));
+    const found = await connect(copied.connectionString);
+    expect((await found.query('select count(*)::int as facts from fact')).rows).toEqual([{ facts: 1 }]);
+    expect((await found.query('show archive_mode')).rows).toEqual([{ archive_mode: 'off' }]);
+    await found.end();
+    await copied.stop();
+  }, 60_000);
 
   test('is not made of a server that archives elsewhere, and the line to set is told', async () => {
     const elsewhere = { ...settings, folder: join(folder, 'elsewhere') };

@@ -227,6 +227,30 @@ describe('a wrong configuration', () => {
     [{ AUTH_TOKEN_ENDPOINT_URL: 'http://idp/token', ENVIRONMENT: 'prod' }, 'AUTH_TOKEN_ENDPOINT_URL'],
     [{ AWS_SECRET_ACCESS_KEY: 'secret' }, 'AWS_ACCESS_KEY_ID'],
     [{ CALCULAUD_BACKUP_S3_SECRET_ACCESS_KEY: 'secret' }, 'CALCULAUD_BACKUP_S3_ACCESS_KEY_ID'],
+    [
+      {
+        CALCULAUD_BACKUP_ENGINE: 'pgbackrest',
+        CALCULAUD_BACKUP_REPOSITORIES: '/srv/backup',
+        DATABASE_URL: 'postgresql://db/x',
+      },
+      'CALCULAUD_BACKUP_PGBACKREST_PASSPHRASE',
+    ],
+    [
+      {
+        CALCULAUD_BACKUP_ENGINE: 'pgbackrest',
+        CALCULAUD_BACKUP_PGBACKREST_PASSPHRASE: 'x',
+        DATABASE_URL: 'postgresql://db/x',
+      },
+      'CALCULAUD_BACKUP_REPOSITORIES',
+    ],
+    [
+      {
+        CALCULAUD_BACKUP_ENGINE: 'pgbackrest',
+        CALCULAUD_BACKUP_REPOSITORIES: '/b',
+        CALCULAUD_BACKUP_PGBACKREST_PASSPHRASE: 'x',
+      },
+      'CALCULAUD_BACKUP',
+    ],
     [{ CALCULAUD_BACKUP_REPOSITORIES: 's3://key:secret@bucket' }, 'CALCULAUD_BACKUP_REPOSITORIES'],
     [{ CALCULAUD_CORS_ORIGINS: '*,https://app.example.org' }, 'CALCULAUD_CORS_ORIGINS'],
     [{ CALCULAUD_CORS_ORIGINS: 'https://app.example.org/path' }, 'CALCULAUD_CORS_ORIGINS'],

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { z } from 'zod';
-import { type BaseBackupFile, takeBaseBackup } from '../postgres/base-backup.ts';
+import { type BaseBackupFile, type BaseBackupOutcome, takeBaseBackup } from '../postgres/base-backup.ts';
 import type { BackupManifest, ClusterFile } from '../repository/manifest.ts';
 import { FORMAT } from '../repository/manifest.ts';
 import { newRecordName } from '../repository/record-name.ts';
@@ -54,10 +54,13 @@ export async function createBackup(options: CreateOptions): Promise<BackupManife
     };
     const id = newRecordName(startedAt);
     const label = `calculaud ${id}`;
-    const taken = await takeBaseBackup({ connectionString, label, store, signal: both }).finally(async () =>
+    let taken: BaseBackupOutcome;
+    try {
+      taken = await takeBaseBackup({ connectionString, label, store, signal: both });
+    } finally {
       // Nothing is written any more when the lease ends.
-      Promise.allSettled(under.map(({ stored }) => stored)),
-    );
+      await Promise.allSettled(under.map(async ({ stored }) => stored));
+    }
     const files: ClusterFile[] = [];
     const bytes = { total: 0, new: 0, stored: 0 };
     for (const { path, mode, stored } of under) {

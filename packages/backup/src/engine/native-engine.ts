@@ -48,10 +48,18 @@ export function nativeEngine(repository: Repository): BackupEngine {
 }
 
 function summaryOf(manifest: BackupManifest): BackupSummary {
-  const { id, kind, startedAt, finishedAt, reason, systemId, timeline, startLsn, stopLsn } = manifest;
-  const { postgresVersion, migration, bytes } = manifest;
   return {
-    ...{ id, kind, startedAt, finishedAt, reason, systemId, timeline, startLsn, stopLsn },
-    ...{ postgresVersion, migration, bytes },
+    id: manifest.id,
+    kind: manifest.kind,
+    startedAt: manifest.startedAt,
+    finishedAt: manifest.finishedAt,
+    reason: manifest.reason,
+    systemId: manifest.systemId,
+    timeline: manifest.timeline,
+    startLsn: manifest.startLsn,
+    stopLsn: manifest.stopLsn,
+    postgresVersion: manifest.postgresVersion,
+    migration: manifest.migration,
+    bytes: manifest.bytes,
   };
 }

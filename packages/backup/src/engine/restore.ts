@@ -398,6 +398,13 @@ async function recover({ target, onProgress }: RestoreOptions, route: Route, dir
   }
   try {
     const log = await readFile(logFile, 'utf8');
+    // It only notes that what it synced is not on the disk, and goes on.
+    const unsynced = /could not fsync .*/.exec(log)?.[0];
+    if (unsynced !== undefined) {
+      throw new BackupProblem('unavailable', `The disk did not take what was restored: ${unsynced}.`, {
+        object: directory,
+      });
+    }
     const reached = /recovery stopping .*/.exec(log)?.[0];
     if (reached === undefined) {
       throw new BackupProblem(

@@ -109,8 +109,12 @@ class Lane {
       if (position?.systemId === systemId && parseLsn(position.lsn) >= wanted) return;
       this.wake();
       await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
+        const go = () => {
+          signal.removeEventListener('abort', go);
+          resolve();
+        };
+        this.#waiting.push(go);
+        signal.addEventListener('abort', go);
       });
     }
   }

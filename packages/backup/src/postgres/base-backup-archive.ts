@@ -71,9 +71,9 @@ export class ArchiveReader {
   }
 
   async #more(): Promise<boolean> {
-    const { done, value } = await this.#parts.next();
-    if (done) return false;
-    this.#rest = value;
+    const next = await this.#parts.next();
+    if (next.done === true) return false;
+    this.#rest = next.value;
     return true;
   }
 }

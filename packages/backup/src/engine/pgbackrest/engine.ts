@@ -218,7 +218,7 @@ class Engine {
         target.kind === 'latest' ? await this.#lastRecord(base, segments, cluster, signal) : undefined;
       const before = await this.#writeRecovery(cluster, target, lastStart);
       onPhase?.('recovery');
-      const { reached, lsn, lastCommit, socketDirectory, stop } = await recover({
+      const server = await recover({
         directory,
         version: base.postgresVersion,
         target,
@@ -228,12 +228,12 @@ class Engine {
       await writeFile(join(cluster, 'postgresql.auto.conf'), before);
       return {
         backup: base.id,
-        reached,
-        lsn: lsn ?? base.stopLsn,
-        lastCommit,
+        reached: server.reached,
+        lsn: server.lsn ?? base.stopLsn,
+        lastCommit: server.lastCommit,
         connectionString: (database) =>
-          `postgresql://${encodeURIComponent(user)}@localhost/${encodeURIComponent(database)}?host=${encodeURIComponent(socketDirectory)}`,
-        stop,
+          `postgresql://${encodeURIComponent(user)}@localhost/${encodeURIComponent(database)}?host=${encodeURIComponent(server.socketDirectory)}`,
+        stop: async () => server.stop(),
       };
     } catch (error) {
       // What is half restored must not be taken for a database.
@@ -333,7 +333,8 @@ async function ask(connectionString: string, sql: string): Promise<readonly unkn
   client.on('error', () => undefined);
   try {
     await client.connect();
-    return (await client.query(sql)).rows;
+    const { rows } = await client.query<Record<string, unknown>>(sql);
+    return rows;
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     throw new BackupProblem('unavailable', `The database cannot be reached for a backup: ${words}.`, {

@@ -25,7 +25,9 @@ export function accountForServer(): Account {
   );
 }
 
+/** For the account alone, which may pass the folders on the way that had to be made. */
 export function folderFor(account: Account, path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
   mkdirSync(path, { recursive: true, mode: 0o700 });
   give(account, path);
 }
