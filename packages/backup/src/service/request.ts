@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { copyAttached, type CopyOutcome, type OpenObject } from '../attached/copy.ts';
+import { noteContents, storeNote } from '../drill/contents.ts';
 import { createBackup } from '../engine/create.ts';
 import { startShipping } from '../engine/ship.ts';
 import { parseLsn, placeOf, segmentAt } from '../postgres/lsn.ts';
@@ -104,6 +105,8 @@ async function each(
           onProgress: ({ bytes }) => onProgress(repository.address, bytes),
         }),
       );
+      // For the next drill. A backup without it is one all the same.
+      await note(repository, connectionString, signal, waitFor).catch(() => signal.throwIfAborted());
       results.push({ repository: repository.address, manifest, faults, problem: undefined });
     } catch (error) {
       signal.throwIfAborted();
@@ -112,6 +115,17 @@ async function each(
     }
   }
   return results;
+}
+
+async function note(
+  repository: OpenedRepository,
+  connectionString: string,
+  signal: AbortSignal,
+  waitFor: (repository: OpenedRepository, systemId: string, lsn: string) => Promise<void>,
+): Promise<void> {
+  const contents = await noteContents(connectionString, signal);
+  await waitFor(repository, contents.systemId, contents.lsn);
+  await storeNote(repository, contents);
 }
 
 /** The service copies files and exports there now and then: that is over soon. */
