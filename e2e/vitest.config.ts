@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['e2e/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'e2e/docker/**', 'e2e/backup/**'],
+    globalSetup: ['packages/testing/src/global-setup.ts'],
     pool: 'forks',
     // Each file starts a system of its own; two at a time would measure each other.
     fileParallelism: false,

@@ -13,7 +13,7 @@ find $node -exec touch --reference=/usr/local/bin/node '{}' +
 
 layer=/layers/app
 app=$layer/app
-mkdir -p $app/scripts $layer/data $layer/etc $layer/usr/local/bin
+mkdir -p $app/scripts $layer/data/backup-work $layer/etc $layer/usr/local/bin
 cd /build
 cp --parents --recursive apps/*/package.json apps/*/dist apps/cli/bin packages/db/migrations node_modules LICENSE $app
 # Whoever has the image has its manual; bundles for sites without a network take both from here.
@@ -44,7 +44,8 @@ echo 'calculaud:x:10001:' >> $layer/etc/group
 chmod -R u=rwX,go=rX $layer
 chmod 755 $layer/usr/local/bin/* $app/apps/cli/bin/*
 chown -R 0:0 $layer
-chown 10001:10001 $layer/data
+# A volume that is made on one of these gets its owner.
+chown 10001:10001 $layer/data $layer/data/backup-work
 
 # Nobody becomes somebody else in here: programs of the base that could do that lose the right.
 cd /base

@@ -1,9 +1,9 @@
 #!/bin/sh
-# What the container is to be: `api`, `worker`, or `calculaud` with a command.
+# What the container is to be: `api`, `worker`, `backup`, or `calculaud` with a command.
 set -eu
 case ${1:-} in
-  api | worker) exec sh /app/scripts/run.sh "$1" ;;
+  api | worker | backup) exec sh /app/scripts/run.sh "$1" ;;
   calculaud) exec "$@" ;;
 esac
-echo "This image runs as 'api', as 'worker', or 'calculaud <command>' (see 'calculaud --help'), not as '${1:-}'." >&2
+echo "This image runs as 'api', as 'worker', as 'backup', or 'calculaud <command>' (see 'calculaud --help'), not as '${1:-}'." >&2
 exit 3

@@ -1,19 +1,10 @@
-import { spawn } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import { readStatus } from '@calculaud/backup/service/status';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  adminToken,
-  bareEnvironment,
-  newDataDirectory,
-  removeDataDirectory,
-  repository,
-  startSystem,
-  type System,
-} from '../system.ts';
+import { adminToken, newDataDirectory, removeDataDirectory, startSystem, type System } from '../system.ts';
+import { typedWith } from './command.ts';
 
 /** The system as a newcomer starts it, and what he types when everything is gone. */
 
@@ -24,7 +15,7 @@ beforeAll(async () => {
   data = newDataDirectory();
   system = await startSystem(data);
   token = await adminToken(data);
-  await until('the first backup', async () => (await statusOf())?.repositories[0]?.lastBackupAt ?? undefined);
+  await until('the first backup', async () => (await statusOf())?.repositories[0]?.base);
 }, 120_000);
 afterAll(async () => {
   await system.stop();
@@ -42,20 +33,8 @@ async function until<T>(what: string, look: () => Promise<T | undefined>): Promi
   throw new Error(`${what} did not come:\n${system.output()}`);
 }
 
-async function calculaud(folder: string, ...args: readonly string[]) {
-  const child = spawn(join(repository, 'apps/cli/bin/calculaud'), args, {
-    cwd: repository,
-    env: {
-      ...bareEnvironment(),
-      CALCULAUD_DATA: folder,
-      CALCULAUD_BACKUP_REPOSITORIES: join(data, 'backups'),
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const exit = new Promise<number | null>((resolve) => child.once('close', resolve));
-  const [stdout, stderr, exitCode] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
-  return { exitCode, said: `${stdout}${stderr}` };
-}
+const calculaud = async (folder: string, ...args: readonly string[]) =>
+  typedWith({ CALCULAUD_DATA: folder, CALCULAUD_BACKUP_REPOSITORIES: join(data, 'backups') }, ...args);
 
 async function api(method: string, path: string, body?: unknown): Promise<{ status: number; json: unknown }> {
   const response = await fetch(`${system.url}/api/v1${path}`, {
@@ -147,8 +126,8 @@ describe('when the database is gone', () => {
     system = await startSystem(data);
     expect(await described()).toEqual(before);
     await until('a backup of the restored server', async () => {
-      const last = (await statusOf())?.repositories[0]?.lastBackupAt;
-      return last && last > (status?.at ?? '') ? last : undefined;
+      const last = (await statusOf())?.repositories[0]?.base;
+      return last && last > new Date(status?.at ?? 0) ? last : undefined;
     });
   });
 

@@ -22,7 +22,7 @@ export interface StackEnvironment {
   readonly stack: string;
   /** Of calculaud.yml. */
   readonly file: string;
-  docker(...args: readonly string[]): Promise<string>;
+  readonly docker: (...args: readonly string[]) => Promise<string>;
   dockerWithInput(input: string, ...args: readonly string[]): Promise<string>;
   /** Writes another calculaud.yml in place of the one before. */
   configure(parts: Readonly<Record<string, unknown>>): void;

@@ -10,7 +10,7 @@ import { renderJob } from '../../apps/cli/src/stack/job.ts';
 import { DATABASE_USER } from '../../apps/cli/src/stack/names.ts';
 import { initialState } from '../../apps/cli/src/stack/render.ts';
 import { calculaud } from '../../apps/cli/src/testing/command-line.ts';
-import { type ContainerFacts, findings, inspectedContainer } from './container-policy.ts';
+import { type ContainerFacts, factsOf, findings } from './container-policy.ts';
 import { dockerDaemon } from './daemon.ts';
 import { images } from './images.ts';
 import { type Answer, type StackEnvironment, stackEnvironment } from './stack-environment.ts';
@@ -214,7 +214,9 @@ test('a container without a wall is found by the same rules', async () => {
     '60',
   );
   try {
-    const found = findings([await factsOf('careless', id)]).map((finding) => finding.split(' ')[0]);
+    const found = findings([await factsOf(environment.docker, 'careless', id)]).map(
+      (finding) => finding.split(' ')[0],
+    );
     expect(found).toEqual(
       expect.arrayContaining(['4.1', '5.3', '5.9,', '5.10', '5.11', '5.12', '5.28', '5.29']),
     );
@@ -225,30 +227,7 @@ test('a container without a wall is found by the same rules', async () => {
 
 async function containerFacts(service: string): Promise<ContainerFacts> {
   const [id = ''] = await environment.containers(service);
-  return factsOf(service, id);
-}
-
-async function factsOf(service: string, id: string): Promise<ContainerFacts> {
-  const inspected: unknown = JSON.parse(await environment.docker('inspect', id));
-  const status = await environment.docker('exec', id, 'cat', '/proc/self/status');
-  const setuid = await environment.docker(
-    'exec',
-    id,
-    'sh',
-    '-c',
-    'find / -xdev -type f -perm /6000 2>/dev/null || true',
-  );
-  return {
-    service,
-    inspected: z.tuple([inspectedContainer]).parse(inspected)[0],
-    status: new Map(
-      status.split('\n').map((line) => {
-        const [key = '', value = ''] = line.split(':\t');
-        return [key, value];
-      }),
-    ),
-    setuid: setuid.split('\n').filter(Boolean),
-  };
+  return factsOf(environment.docker, service, id);
 }
 
 test('a job runs as the owner of the database, once, and its output can be read', async () => {

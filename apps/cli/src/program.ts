@@ -18,7 +18,7 @@ import { planCommand } from './commands/plan/command.ts';
 import { probeCommand } from './commands/probe/command.ts';
 import { recoveryKitCommands } from './commands/recovery-kit/group.ts';
 import { renderCommand } from './commands/render/command.ts';
-import { restoreCommand } from './commands/restore/command.ts';
+import { restoreCommands } from './commands/restore/group.ts';
 import { rollbackCommand } from './commands/rollback/command.ts';
 import { scaleCommand } from './commands/scale/command.ts';
 import { statusCommand } from './commands/status/command.ts';
@@ -33,6 +33,7 @@ export const groups: readonly CommandGroup[] = [
   demoCommands,
   backupCommands,
   recoveryKitCommands,
+  restoreCommands,
 ];
 
 /** Commands of one word, without a group around them: `commands/<word>/<word>.ts`. */
@@ -49,7 +50,6 @@ export const singles: readonly CommandDescription[] = [
   logsCommand,
   probeCommand,
   renderCommand,
-  restoreCommand,
   scaleCommand,
   statusCommand,
 ];

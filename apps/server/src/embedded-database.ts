@@ -26,7 +26,8 @@ export async function startDatabase(
       stop: async () => undefined,
     };
   }
-  const options = { dataDirectory: config.data.directory, log: say };
+  const { synchronous } = config.backup;
+  const options = { dataDirectory: config.data.directory, log: say, synchronous };
   let server = await startEmbeddedPostgres(options);
   let stopping = false;
   const restarts: number[] = [];

@@ -9,9 +9,13 @@ const SAME_WISH_MS = 2000;
 
 /**
  * Runs a program until SIGTERM or SIGINT, then stops it; a second signal, later, ends it at once. What the person who
- * started it can mend is told in words and without a stack.
+ * started it can mend is told in words and without a stack. `deafToInterrupts`: Ctrl-C is a wish to our parent, who says when
+ * it is our turn.
  */
-export async function runUntilSignal(start: () => Promise<{ stop(): Promise<void> }>): Promise<void> {
+export async function runUntilSignal(
+  start: () => Promise<{ stop(): Promise<void> }>,
+  { deafToInterrupts = false } = {},
+): Promise<void> {
   const stopSignal = new Promise<void>((resolve) => {
     let first: number | undefined;
     const onSignal = () => {
@@ -22,7 +26,7 @@ export async function runUntilSignal(start: () => Promise<{ stop(): Promise<void
       }
     };
     process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
+    process.on('SIGINT', deafToInterrupts ? () => undefined : onSignal);
   });
   try {
     const running = await start();

@@ -1,7 +1,7 @@
 import { loadConfig } from '@calculaud/config/load';
 import { migrate } from '@calculaud/db/migrate';
 import { demonstrateOnFirstStart } from './demo/first-start.ts';
-import { startBackupProcess } from './backup-process.ts';
+import { type BackupProcess, startBackupProcess } from './backup-process.ts';
 import { startDatabase } from './embedded-database.ts';
 import { managementPort, publicPort, tryPorts } from './listen.ts';
 import { runUntilSignal } from './process.ts';
@@ -14,12 +14,15 @@ await runUntilSignal(async () => {
   const config = loadConfig();
   await tryPorts(publicPort(config), managementPort(config));
   const database = await startDatabase(config, say);
+  let backup: BackupProcess | undefined;
   try {
     await migrate({ connectionString: database.ownerUrl, log: say, appliedBy: config.app.version });
+    // Nothing that users enter is acknowledged without it.
+    if (config.backup.synchronous) backup = startBackupProcess(say);
     await demonstrateOnFirstStart(config, database.appUrl, say);
     const server = await serve(config, database.appUrl);
     const worker = await startWorker(server.services, database.workerUrl);
-    const backup = config.backup.enabled ? startBackupProcess(say) : undefined;
+    if (config.backup.enabled) backup ??= startBackupProcess(say);
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
     say(`
 ${config.app.name} ${config.app.version} is ready after ${seconds} s.
@@ -42,6 +45,7 @@ ${config.app.name} ${config.app.version} is ready after ${seconds} s.
       },
     };
   } catch (error) {
+    await backup?.stop();
     await database.stop();
     throw error;
   }

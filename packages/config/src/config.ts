@@ -123,6 +123,17 @@ function backupOf(settings: EffectiveSettings, dataDirectory: string) {
     workFolder: join(dataDirectory, 'backup-work'),
     /** undefined: the usual AWS places are searched. */
     s3: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
+    /** Whether a commit waits until its log is in the work folder, too. */
+    synchronous: settings.CALCULAUD_BACKUP_SYNCHRONOUS,
+    retention: {
+      pointInTimeDays: settings.CALCULAUD_BACKUP_KEEP_DAYS,
+      daily: settings.CALCULAUD_BACKUP_KEEP_DAILY,
+      weekly: settings.CALCULAUD_BACKUP_KEEP_WEEKLY,
+      monthly: settings.CALCULAUD_BACKUP_KEEP_MONTHLY,
+      yearly: settings.CALCULAUD_BACKUP_KEEP_YEARLY,
+    },
+    /** A secret: whoever has it can keep the alarm silent. */
+    pingUrl: settings.CALCULAUD_BACKUP_PING_URL,
   };
 }
 

@@ -46,6 +46,20 @@ export function contradictions(settings: EffectiveSettings): Problem[] {
     }
   }
 
+  if (settings.CALCULAUD_BACKUP_SYNCHRONOUS && !settings.CALCULAUD_BACKUP) {
+    refuse(
+      'CALCULAUD_BACKUP_SYNCHRONOUS',
+      'is on, and CALCULAUD_BACKUP is off: everything would wait for somebody who never comes',
+      'both on, or off',
+    );
+  }
+  if (settings.CALCULAUD_BACKUP_SYNCHRONOUS && settings.DATABASE_URL) {
+    refuse(
+      'CALCULAUD_BACKUP_SYNCHRONOUS',
+      'is for the embedded PostgreSQL, and DATABASE_URL is given',
+      "off; at a server of your own set synchronous_standby_names = 'calculaud_wal'",
+    );
+  }
   if (!settings.CALCULAUD_BACKUP_S3_ACCESS_KEY_ID !== !settings.CALCULAUD_BACKUP_S3_SECRET_ACCESS_KEY) {
     const [given, missing] = settings.CALCULAUD_BACKUP_S3_ACCESS_KEY_ID
       ? (['CALCULAUD_BACKUP_S3_ACCESS_KEY_ID', 'CALCULAUD_BACKUP_S3_SECRET_ACCESS_KEY'] as const)

@@ -153,6 +153,30 @@ export const schema = z.object({
     description: 'Secret that belongs to CALCULAUD_BACKUP_S3_ACCESS_KEY_ID',
     secret: 'value',
   }),
+  CALCULAUD_BACKUP_SYNCHRONOUS: boolean.default(false).register(about, {
+    description:
+      'Acknowledge nothing before the backup service has it on its disk, too: loses nothing with the folder of the database',
+  }),
+  CALCULAUD_BACKUP_KEEP_DAYS: integer(1, 3660)
+    .default(14)
+    .register(about, { description: 'Days of which every second can be restored' }),
+  CALCULAUD_BACKUP_KEEP_DAILY: integer(0, 1000)
+    .default(14)
+    .register(about, { description: 'Days of which one backup is kept' }),
+  CALCULAUD_BACKUP_KEEP_WEEKLY: integer(0, 1000)
+    .default(8)
+    .register(about, { description: 'Weeks of which one backup is kept' }),
+  CALCULAUD_BACKUP_KEEP_MONTHLY: integer(0, 1000)
+    .default(12)
+    .register(about, { description: 'Months of which one backup is kept' }),
+  CALCULAUD_BACKUP_KEEP_YEARLY: integer(0, 1000)
+    .default(7)
+    .register(about, { description: 'Years of which one backup is kept' }),
+  CALCULAUD_BACKUP_PING_URL: webUrl.optional().register(about, {
+    description:
+      "A dead man's switch on another machine: asked for every five minutes while backups are well, so that its silence alarms",
+    secret: 'value',
+  }),
   CALCULAUD_BACKUP_PGBACKREST_PASSPHRASE: text.optional().register(about, {
     description: 'Encrypts what pgBackRest writes; nobody can read its backups without it',
     secret: 'value',

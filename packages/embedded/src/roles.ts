@@ -39,6 +39,20 @@ export async function ensureRoles(superuser: Client, secret: string): Promise<vo
   }
 }
 
+/** Of those whose commits users are told of: whether they wait for whoever receives the log. */
+export async function ensureCommitsWait(superuser: Client, wait: boolean): Promise<void> {
+  for (const role of [roleName('app'), roleName('worker')]) {
+    const { rowCount } = await superuser.query(
+      `SELECT FROM pg_roles WHERE rolname = $1 AND 'synchronous_commit=on' = ANY (rolconfig)`,
+      [role],
+    );
+    if ((rowCount === 1) === wait) continue;
+    await superuser.query(
+      `ALTER ROLE ${role} ${wait ? "SET synchronous_commit = 'on'" : 'RESET synchronous_commit'}`,
+    );
+  }
+}
+
 /** Creates the database at the first start. */
 export async function ensureDatabase(superuser: Client): Promise<void> {
   const found = await superuser.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);

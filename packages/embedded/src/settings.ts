@@ -50,8 +50,18 @@ const WITHOUT_DURABILITY = {
   max_wal_size: '4GB',
 };
 
-export function settingsText(durability: Durability, version: string): string {
-  const settings = { ...SETTINGS, ...(durability === 'none' ? WITHOUT_DURABILITY : {}) };
+/**
+ * The receiver of the log, by the name of its slot. Only the roles that serve users wait for it (`ensureCommitsWait`):
+ * migrations and backups must go on without it.
+ */
+const SYNCHRONOUS = { synchronous_standby_names: 'calculaud_wal', synchronous_commit: 'local' };
+
+export function settingsText(durability: Durability, version: string, synchronous: boolean): string {
+  const settings = {
+    ...SETTINGS,
+    ...(durability === 'none' ? WITHOUT_DURABILITY : {}),
+    ...(synchronous ? SYNCHRONOUS : {}),
+  };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value}'`);
   return `# Written by Calculaud at every start, for ${version}. Use ALTER SYSTEM for settings of your own.\n${lines.join('\n')}\n`;
 }

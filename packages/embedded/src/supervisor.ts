@@ -14,6 +14,7 @@ import {
   DATABASE,
   type DatabaseRole,
   ensureBackupRights,
+  ensureCommitsWait,
   ensureDatabase,
   ensureExtensions,
   ensureRoles,
@@ -58,6 +59,8 @@ export interface StartOptions {
   readonly log?: (message: string) => void;
   /** 'none' is for tests: a crash of the machine may lose everything. */
   readonly durability?: Durability;
+  /** Commits of users wait until whoever receives the log (slot `calculaud_wal`) has them on its disk. */
+  readonly synchronous?: boolean;
 }
 
 /**
@@ -84,19 +87,20 @@ export async function startEmbeddedPostgres(options: StartOptions): Promise<Embe
 async function startLocked(
   layout: Layout,
   lock: DataLock,
-  { log = () => undefined, durability = 'full' }: StartOptions,
+  { log = () => undefined, durability = 'full', synchronous = false }: StartOptions,
 ): Promise<EmbeddedPostgres> {
   const account = prepareAccount(layout);
   const binaries = prepareBinaries(layout.run, account);
   const context: ServerContext = { layout, binaries, account, log };
-  const settings = settingsText(durability, binaries.version);
+  const settings = settingsText(durability, binaries.version, synchronous);
   const secret = createSecretIfMissing(layout.secret);
 
   finishReplacement(layout);
   if (await ensureCluster(context, secret, durability)) log('Created a new database cluster.');
   const adopted = await adopt(context, secret, settings);
   if (adopted === undefined) writeSettings(layout.cluster, account, settings);
-  const server = await withContents(context, adopted ?? (await startServer(context)), secret);
+  const started = adopted ?? (await startServer(context));
+  const server = await withContents(context, started, { secret, synchronous });
 
   const logKeeper = keepLogSmall(layout.log);
   let stopped: Promise<void> | undefined;
@@ -182,10 +186,14 @@ async function objectionTo(
 }
 
 /** Makes sure that the server has our roles and database; restarts it if its passwords must be reset for that. */
-async function withContents(context: ServerContext, server: Server, secret: string): Promise<Server> {
+async function withContents(
+  context: ServerContext,
+  server: Server,
+  { secret, synchronous }: { readonly secret: string; readonly synchronous: boolean },
+): Promise<Server> {
   const target = { ...server, cluster: context.layout.cluster, secret };
   try {
-    await ensureContents(target);
+    await ensureContents(target, synchronous);
     return server;
   } catch (error) {
     await stopServer(context, server.ended);
@@ -195,7 +203,7 @@ async function withContents(context: ServerContext, server: Server, secret: stri
   await resetPasswords(context, secret);
   const restarted = await startServer(context);
   try {
-    await ensureContents({ ...target, ...restarted });
+    await ensureContents({ ...target, ...restarted }, synchronous);
     return restarted;
   } catch (error) {
     await stopServer(context, restarted.ended);
@@ -203,10 +211,11 @@ async function withContents(context: ServerContext, server: Server, secret: stri
   }
 }
 
-async function ensureContents(target: SuperuserTarget): Promise<void> {
+async function ensureContents(target: SuperuserTarget, synchronous: boolean): Promise<void> {
   const superuser = await connectAsSuperuser(target);
   try {
     await ensureRoles(superuser, target.secret);
+    await ensureCommitsWait(superuser, synchronous);
     await ensureDatabase(superuser);
   } finally {
     await superuser.end();

@@ -1,3 +1,4 @@
+import { parseStoreAddress } from '@calculaud/backup/repository/open-store';
 import { proxies } from '@calculaud/config/readers';
 import { z } from 'zod';
 
@@ -58,3 +59,13 @@ export const duration = z
     const unit = z.enum(['s', 'm', 'h', 'd']).parse(text.at(-1));
     return Number(text.slice(0, -1)) * MILLISECONDS[unit];
   });
+
+const BACKUP_ADDRESS =
+  'file:///srv/backup or s3://bucket/prefix?endpoint=https://s3.example.org, without a key or a comma in it';
+export const backupAddress = z.string(BACKUP_ADDRESS).refine((text) => {
+  try {
+    return /^(file:\/\/\/|s3:\/\/)[^,\s]+$/.test(text) && parseStoreAddress(text) !== undefined;
+  } catch {
+    return false;
+  }
+}, BACKUP_ADDRESS);

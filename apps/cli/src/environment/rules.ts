@@ -25,7 +25,7 @@ export interface Note {
 }
 
 /** Sections that are accepted and checked, but that no part of this version works with yet. */
-const WITHOUT_EFFECT = ['smtp', 'alerts', 'backup', 'clamav'] as const;
+const WITHOUT_EFFECT = ['smtp', 'alerts', 'clamav'] as const;
 
 export function notesOn(config: EnvironmentConfig): readonly Note[] {
   return WITHOUT_EFFECT.filter((section) => config[section] !== undefined).map((section) => ({

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  backupAddress,
   bundleKey,
   containerImage,
   domain,
@@ -56,6 +57,7 @@ const resources = z
   .strictObject({
     api: bounds({ cpus: 2, memory: '768M' }, { cpus: 0.1, memory: '256M' }),
     worker: bounds({ cpus: 1, memory: '512M' }, { cpus: 0.05, memory: '192M' }),
+    backup: bounds({ cpus: 1, memory: '768M' }, { cpus: 0.05, memory: '192M' }),
     gateway: bounds({ cpus: 2, memory: '256M' }, { cpus: 0.1, memory: '64M' }),
     database: bounds({ cpus: 2, memory: '2G' }, { cpus: 0.25, memory: '512M' }),
     pooler: bounds({ cpus: 1, memory: '128M' }, { cpus: 0.05, memory: '32M' }),
@@ -179,11 +181,22 @@ export const environmentSchema = z.strictObject({
   alerts: z.strictObject({ email: z.array(z.email()).min(1) }).optional(),
   backup: z
     .strictObject({
-      repository: z.string().min(1).describe('where backups go; never on the volume of the database'),
-      every: duration.default(86_400_000),
-      keep: duration.default(30 * 86_400_000),
+      repositories: z
+        .array(backupAddress)
+        .min(1)
+        .describe('where backups go: buckets, or folders of the host; at least one on another machine'),
+      keep: z
+        .strictObject({
+          days: z.int().min(1).max(3660).default(14).describe('every second of them can be restored'),
+          daily: z.int().min(0).max(1000).default(14),
+          weekly: z.int().min(0).max(1000).default(8),
+          monthly: z.int().min(0).max(1000).default(12),
+          yearly: z.int().min(0).max(1000).default(7),
+        })
+        .prefault({}),
     })
-    .optional(),
+    .optional()
+    .describe('backs the database and the files up all the time'),
   clamav: z
     .strictObject({ image: containerImage.default('clamav/clamav:1.4') })
     .optional()

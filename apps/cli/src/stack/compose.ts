@@ -56,7 +56,7 @@ export interface MountedFile {
 
 export type ComposeMount =
   | { readonly type: 'volume'; readonly source: string; readonly target: string }
-  | { readonly type: 'bind'; readonly source: string; readonly target: string; readonly read_only: true }
+  | { readonly type: 'bind'; readonly source: string; readonly target: string; readonly read_only?: true }
   | { readonly type: 'tmpfs'; readonly target: string; readonly tmpfs: { readonly size: number } };
 
 /** Without a test the image's own is used, at these times. */

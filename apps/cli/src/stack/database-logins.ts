@@ -29,7 +29,23 @@ grant connect on database ${DATABASE_NAME} to ${DATABASE_LOGINS.filter((login) =
     .join(', ')};
 \\connect ${DATABASE_NAME}
 create extension if not exists pg_stat_statements;
+grant execute on function pg_create_restore_point(text), pg_switch_wal() to ${loginName('backup')};
+grant pg_read_all_stats to ${loginName('backup')};
 SQL
+`;
+}
+
+/**
+ * Who may connect, instead of the list that lies in the data folder, so that older ones get it, too: as the image does it, and
+ * the login of backups for the log, from the network of the database alone.
+ */
+export function databaseAccess(): string {
+  return `# Written by \`calculaud\`.
+local all all trust
+host all all 127.0.0.1/32 trust
+host all all ::1/128 trust
+host replication ${loginName('backup')} samenet scram-sha-256
+host all all all scram-sha-256
 `;
 }
 

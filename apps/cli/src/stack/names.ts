@@ -12,6 +12,7 @@ export const SERVICES = {
   apiBlue: 'api-blue',
   apiGreen: 'api-green',
   worker: 'worker',
+  backup: 'backup',
   /** Runs once for each image and ends; the hash of the image follows. */
   migration: 'migration',
   database: 'database',
@@ -70,6 +71,10 @@ export const SECRETS = [
   'tls',
   's3-access-key-id',
   's3-secret-access-key',
+  /** Opens the repositories of backups. */
+  'backup-keys',
+  'backup-s3-access-key-id',
+  'backup-s3-secret-access-key',
   'smtp-password',
 ] as const;
 export type SecretName = (typeof SECRETS)[number];

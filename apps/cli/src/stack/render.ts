@@ -2,14 +2,15 @@ import { createHash } from 'node:crypto';
 import type { EnvironmentConfig } from '../environment/schema.ts';
 import type { ComposeFile, ComposeNetwork, ComposeService } from './compose.ts';
 import { externalSecrets } from './container.ts';
-import { databaseRolesScript } from './database-logins.ts';
+import { databaseAccess, databaseRolesScript } from './database-logins.ts';
 import { gatewayConfig } from './gateway.ts';
 import { gatewayImage, poolerImage, storageImage } from './images.ts';
 import { apiService as apiName, NETWORKS, SECRETS, SERVICES, stackName } from './names.ts';
 import { COLOURS, type ReleaseState } from './release-state.ts';
 import { apiService, migrationService, workerService } from './services/application.ts';
+import { backupService } from './services/backup.ts';
 import { clamavService } from './services/clamav.ts';
-import { DATABASE_CONFIG, databaseService } from './services/database.ts';
+import { DATABASE_ACCESS, DATABASE_CONFIG, databaseService } from './services/database.ts';
 import { GATEWAY_CONFIG, gatewayService } from './services/gateway.ts';
 import { POOLER_CONFIG, poolerConfig, poolerService } from './services/pooler.ts';
 import { storageService } from './services/storage.ts';
@@ -70,7 +71,7 @@ export function currentGatewayConfig(config: EnvironmentConfig): StackConfig {
 }
 
 function renderServices(config: EnvironmentConfig, state: ReleaseState): Record<string, ComposeService> {
-  const { database, storage, clamav } = config;
+  const { database, storage, clamav, backup } = config;
   return {
     [SERVICES.gateway]: gatewayService(config, state.gateway?.image ?? gatewayImage(config)),
     ...Object.fromEntries(
@@ -80,6 +81,8 @@ function renderServices(config: EnvironmentConfig, state: ReleaseState): Record<
       }),
     ),
     ...(state.worker && { [SERVICES.worker]: workerService(config, state.worker) }),
+    // Of the image of the worker: it changes as late.
+    ...(backup && state.worker && { [SERVICES.backup]: backupService(config, backup, state.worker.image) }),
     // Of its own name for every image: Swarm does not run a job again because its image changed.
     ...(state.migration && {
       [`${SERVICES.migration}-${shortHash(state.migration.image)}`]: migrationService(
@@ -116,6 +119,7 @@ function currentConfigs(config: EnvironmentConfig): readonly StackConfig[] {
   return [
     currentGatewayConfig(config),
     named(config, DATABASE_CONFIG, databaseRolesScript()),
+    named(config, DATABASE_ACCESS, databaseAccess()),
     named(config, POOLER_CONFIG, poolerConfig(config)),
   ];
 }

@@ -30,6 +30,7 @@ function originOf(
 ): NeededSecret['origin'] {
   const ours =
     secret === 'signing-secret' ||
+    secret === 'backup-keys' ||
     (secret === 'tls' && kind === 'development') ||
     (secret.startsWith('s3-') && storage.kind === 'bundled-s3') ||
     (secret.startsWith('database-') && database.kind === 'bundled');
@@ -48,5 +49,8 @@ const MEANINGS: Readonly<Record<SecretName, string>> = {
   tls: 'certificate chain and key of the gateway in one PEM file',
   's3-access-key-id': 'key of the object store',
   's3-secret-access-key': 'secret that belongs to the key of the object store',
+  'backup-keys': 'keys of the backups; the recovery kit opens them, too',
+  'backup-s3-access-key-id': 'key of the buckets for backups',
+  'backup-s3-secret-access-key': 'secret that belongs to the key of the buckets for backups',
   'smtp-password': 'password of the mail account',
 };

@@ -3,6 +3,7 @@ import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { RequestCount } from '../platform/request-count.ts';
 import type { Services } from '../platform/services.ts';
 import { withoutSchemas } from '../platform/without-schemas.ts';
+import { backupReport } from './backup-report.ts';
 import { collectGarbage, reportProcess } from './process-report.ts';
 import { readiness } from './service.ts';
 
@@ -33,6 +34,8 @@ export function buildManagement(
     collectGarbage();
     return { ...build, ...reportProcess(requests) };
   });
+  const { backup } = services.config;
+  if (backup.enabled) backupReport(app, backup.workFolder);
   return app;
 }
 

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { z } from 'zod';
-import type { Repository } from '../repository/repository.ts';
+import type { AttachedIndex, Repository } from '../repository/repository.ts';
 
 /** Opens what users attached, in the live object store; undefined when it is not there. */
 export type OpenObject = (key: string) => Promise<AsyncIterable<Uint8Array> | undefined>;
@@ -11,8 +11,10 @@ export interface CopyOptions {
   readonly connectionString: string;
   readonly open: OpenObject;
   readonly signal: AbortSignal;
-  /** Of the repository: what need not be looked up again. Filled here. */
-  readonly known: Set<string>;
+  /** Of the repository: what need not be copied again. Filled here. */
+  readonly index: AttachedIndex;
+  /** Runs what writes while nothing is removed from the repository, when there is anything to copy. */
+  readonly exclusively?: <T>(work: (lost: AbortSignal) => Promise<T>) => Promise<T>;
 }
 
 export interface AttachedFault {
@@ -48,48 +50,61 @@ const OBJECTS = `/* backup.attached */
 
 /** Copies every attached object that the repository lacks, then tells the database up to when that is so. */
 export async function copyAttached(options: CopyOptions): Promise<CopyOutcome> {
-  const { repository, connectionString, open, signal, known } = options;
-  if (known.size === 0) for await (const { key } of repository.listAttached()) known.add(key);
+  const { repository, connectionString, signal, index, exclusively } = options;
   const client = new pg.Client({ connectionString, application_name: 'calculaud backup' });
   await client.connect();
   try {
     const { until, wanted } = await objectsNow(client);
-    let [copied, bytes] = [0, 0];
-    const faults: AttachedFault[] = [];
-    for (const { key, filename, size } of wanted) {
-      if (known.has(key)) continue;
-      signal.throwIfAborted();
-      const content = await open(key);
-      if (content === undefined) {
-        // One that waited for its removal may be gone by now.
-        if (filename !== null) faults.push({ key, filename, words: 'is missing in the object store' });
-        continue;
-      }
-      const stored = await repository.putContent(content);
-      if (size !== null && stored.size !== size) {
-        const words = `has ${stored.size} bytes in the object store, and ${size} in the database`;
-        faults.push({ key, filename: filename ?? key, words });
-        continue;
-      }
-      await repository.putAttached({
-        key,
-        size: stored.size,
-        sha256: stored.sha256,
-        chunks: [...stored.chunks],
-      });
-      known.add(key);
-      copied += 1;
-      bytes += stored.size;
-    }
+    const missing = wanted.filter(({ key }) => !index.has(key));
+    const outcome =
+      missing.length === 0
+        ? { copied: 0, bytes: 0, faults: [] }
+        : exclusively
+          ? await exclusively(async (lost) => copy(missing, options, AbortSignal.any([signal, lost])))
+          : await copy(missing, options, signal);
     await client.query(
       `/* backup.watermark */ insert into backup_watermark (repository, attached_until) values ($1, $2)
        on conflict (repository) do update set attached_until = excluded.attached_until, seen_at = now()`,
       [repository.id, until],
     );
-    return { until, copied, bytes, faults };
+    return { until, ...outcome };
   } finally {
     await client.end();
   }
+}
+
+async function copy(
+  missing: readonly z.output<typeof row>[],
+  { repository, open, index }: CopyOptions,
+  signal: AbortSignal,
+): Promise<Omit<CopyOutcome, 'until'>> {
+  let [copied, bytes] = [0, 0];
+  const faults: AttachedFault[] = [];
+  for (const { key, filename, size } of missing) {
+    signal.throwIfAborted();
+    const content = await open(key);
+    if (content === undefined) {
+      // One that waited for its removal may be gone by now.
+      if (filename !== null) faults.push({ key, filename, words: 'is missing in the object store' });
+      continue;
+    }
+    const stored = await repository.putContent(content);
+    if (size !== null && stored.size !== size) {
+      const words = `has ${stored.size} bytes in the object store, and ${size} in the database`;
+      faults.push({ key, filename: filename ?? key, words });
+      continue;
+    }
+    await repository.putAttached({
+      key,
+      size: stored.size,
+      sha256: stored.sha256,
+      chunks: [...stored.chunks],
+    });
+    index.add(key);
+    copied += 1;
+    bytes += stored.size;
+  }
+  return { copied, bytes, faults };
 }
 
 /** In one snapshot, and the time of it: whoever deletes what is seen here does so later. */

@@ -93,6 +93,28 @@ export const checkReferences: Check = async (client) => {
   return { check: 'references', looked: `${keys.length} foreign keys`, faults: few(faults) };
 };
 
+/** Each names what breaks it. */
+const RULES: Readonly<Record<string, string>> = {
+  'a rule of the schema that nobody has checked': `
+    select conname || ' of ' || conrelid::regclass::text as what from pg_constraint where not convalidated order by 1 limit 20`,
+  'an index that cannot be used': `
+    select indexrelid::regclass::text as what from pg_index where not indisvalid or not indisready order by 1 limit 20`,
+  'a trigger that is switched off': `
+    select tgname || ' of ' || tgrelid::regclass::text as what from pg_trigger
+    where not tgisinternal and tgenabled = 'D' order by 1 limit 20`,
+  'a purchase is at another level than its stages say': `
+    select 'purchase ' || p.id as what from purchase p
+    left join (select purchase_id, min(priority) as level from stage where completion_date is null group by purchase_id) s
+      on s.purchase_id = p.id
+    where p.current_priority is distinct from s.level order by p.id limit 20`,
+  'a purpose waits since another day than its purchases say': `
+    select 'purpose ' || o.id as what from purpose o
+    left join (select purpose_id, min(waiting_since) as since from purchase group by purpose_id) p on p.purpose_id = o.id
+    where o.waiting_since is distinct from p.since order by o.id limit 20`,
+  'a change in the trail is dated in the future': `
+    select 'audit entry ' || id as what from audit_entry where at > now() + interval '5 minutes' order by id limit 20`,
+};
+
 /** What triggers keep is what a recomputation gives; numbers that are given out next are free. */
 export const checkInvariants: Check = async (client) => {
   const faults: string[] = [];
@@ -118,9 +140,14 @@ export const checkInvariants: Check = async (client) => {
     .object({ counted: z.coerce.number(), there: z.coerce.number() })
     .parse(totals[0]);
   if (kept !== there) faults.push(`purpose_count says ${kept} purposes, and there are ${there}`);
+  for (const [rule, query] of Object.entries(RULES)) {
+    const { rows } = await client.query(query);
+    const broken = z.array(z.object({ what: z.string() })).parse(rows);
+    faults.push(...broken.map(({ what }) => `${rule}: ${what}`));
+  }
   return {
     check: 'invariants',
-    looked: `${counted.length} sequences, ${there} purposes`,
+    looked: `${counted.length} sequences, ${Object.keys(RULES).length} rules, ${there} purposes`,
     faults: few(faults),
   };
 };

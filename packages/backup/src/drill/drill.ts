@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { type Restored, restoreCluster } from '../engine/restore.ts';
 import { describeTarget, type Target } from '../engine/target.ts';
 import { BackupProblem } from '../repository/problem.ts';
+import { newRecordName } from '../repository/record-name.ts';
 import type { Repository } from '../repository/repository.ts';
 import {
   checkAttached,
@@ -11,10 +11,20 @@ import {
   checkReferences,
   type CheckResult,
 } from './checks.ts';
+import { compareContents, type ContentsNote, newestNotes } from './contents.ts';
+
+/** What the application does on the restored database, handed in by whoever knows the application. */
+export type TryApplication = (
+  connectionString: string,
+) => Promise<{ readonly readyMs: number; readonly looked: string; readonly faults: readonly string[] }>;
 
 export interface DrillOptions {
   readonly repository: Repository;
-  readonly target: Target;
+  /** `noted`: the newest moment of which somebody noted what was there; without one the latest. */
+  readonly target: Target | { readonly kind: 'noted' };
+  readonly application: TryApplication;
+  /** When the repository last had the whole log, as far as somebody knows. */
+  readonly logComplete?: Date | undefined;
   /** Becomes a data folder, and is removed by the caller. */
   readonly directory: string;
   readonly appVersion: string;
@@ -40,10 +50,13 @@ export interface DrillResult {
     readonly files: number;
     readonly log: number;
     readonly recovery: number;
+    readonly application: number;
     readonly checks: number;
   };
-  /** Until the restored database answered: how long a disaster would last, in seconds. */
+  /** Until the application answered on the restored database: how long a disaster would last, in seconds. */
   readonly rtoSeconds: number | null;
+  /** What was entered so long before would be lost with the machine; null when nobody knows. */
+  readonly rpoSeconds: number | null;
 }
 
 /**
@@ -51,26 +64,27 @@ export interface DrillResult {
  * not touched: all that is read is the repository.
  */
 export async function runDrill(options: DrillOptions): Promise<DrillResult> {
-  const { repository, target, directory, appVersion, signal, onProgress } = options;
+  const { repository, appVersion, signal, onProgress, logComplete } = options;
   const at = new Date();
   const checks: CheckResult[] = [];
   let restored: Restored | undefined;
+  let target = describeTarget(LATEST);
   let problem: unknown;
-  let checksMs = 0;
+  let [checksMs, readyMs] = [0, 0];
+  const add = (result: CheckResult) => {
+    checks.push(result);
+    onProgress?.(`${result.check}: ${result.looked}`);
+  };
   try {
-    restored = await restoreCluster({
-      repository,
-      target,
-      directory,
-      signal,
-      onProgress: ({ phase, done }) => done === 0 && onProgress?.(phase),
-    });
+    const found = await restoreNoted(options);
+    ({ restored } = found);
+    target = describeTarget(found.target);
     const begin = performance.now();
-    await prove(repository, restored, (result) => {
-      checks.push(result);
-      onProgress?.(`${result.check}: ${result.looked}`);
-    });
-    checksMs = performance.now() - begin;
+    const application = await options.application(restored.server.connectionString('app'));
+    ({ readyMs } = application);
+    add({ check: 'application', looked: application.looked, faults: application.faults });
+    await prove(repository, found, signal, add);
+    checksMs = performance.now() - begin - readyMs;
   } catch (error) {
     signal.throwIfAborted();
     problem = error;
@@ -79,10 +93,10 @@ export async function runDrill(options: DrillOptions): Promise<DrillResult> {
   }
   const phases = restored?.phases;
   const result: DrillResult = {
-    id: `${at.toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(4).toString('hex')}`,
+    id: newRecordName(at),
     at: at.toISOString(),
     repository: repository.address,
-    target: describeTarget(target),
+    target,
     appVersion,
     verdict: verdictOf(checks, problem),
     backup: restored?.base.id ?? null,
@@ -94,25 +108,72 @@ export async function runDrill(options: DrillOptions): Promise<DrillResult> {
       files: seconds(phases?.filesMs),
       log: seconds(phases?.logMs),
       recovery: seconds(phases?.recoveryMs),
+      application: seconds(readyMs),
       checks: seconds(checksMs),
     },
-    rtoSeconds: phases ? seconds(phases.filesMs + phases.logMs + phases.recoveryMs) : null,
+    rtoSeconds:
+      phases && readyMs > 0 ? seconds(phases.filesMs + phases.logMs + phases.recoveryMs + readyMs) : null,
+    rpoSeconds: logComplete ? Math.max(0, seconds(at.getTime() - logComplete.getTime())) : null,
   };
   await repository.putRecord('drills', result.id, result);
   return result;
 }
 
+const LATEST: Target = { kind: 'latest' };
+/** The log of the newest one may not be there yet. */
+const NOTES_TRIED = 3;
+
+interface Found {
+  readonly restored: Restored;
+  readonly target: Target;
+  /** Of the very moment that was restored. */
+  readonly note: ContentsNote | undefined;
+}
+
+async function restoreNoted(options: DrillOptions): Promise<Found> {
+  const { repository, target, directory, signal, onProgress } = options;
+  const restore = async (to: Target) =>
+    restoreCluster({
+      repository,
+      target: to,
+      directory,
+      signal,
+      onProgress: ({ phase, done }) => done === 0 && onProgress?.(phase),
+    });
+  if (target.kind !== 'noted') return { restored: await restore(target), target, note: undefined };
+  for (const note of await newestNotes(repository, NOTES_TRIED)) {
+    const point: Target = { kind: 'point', name: note.point, lsn: note.lsn };
+    try {
+      return { restored: await restore(point), target: point, note };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof BackupProblem) || error.kind !== 'impossible') throw error;
+    }
+  }
+  return { restored: await restore(LATEST), target: LATEST, note: undefined };
+}
+
 async function prove(
   repository: Repository,
-  { server }: Restored,
-  onResult: (result: CheckResult) => void,
+  { restored, note }: Found,
+  signal: AbortSignal,
+  add: (result: CheckResult) => void,
 ): Promise<void> {
-  const client = new pg.Client({ connectionString: server.superuserConnectionString('calculaud') });
+  const connectionString = restored.server.superuserConnectionString('calculaud');
+  const client = new pg.Client({ connectionString });
   await client.connect();
   try {
     for (const check of [checkIntegrity, checkReferences, checkInvariants, checkAttached(repository)]) {
-      onResult(await check(client));
+      signal.throwIfAborted();
+      add(await check(client));
     }
+    if (!note) {
+      throw new BackupProblem(
+        'unavailable',
+        'Nobody has noted what was in the database at that moment, so that it could not be compared. The backup service notes it with each base backup: drill without --to.',
+      );
+    }
+    add(await compareContents(connectionString, note, signal));
   } finally {
     await client.end();
   }

@@ -58,6 +58,8 @@ export interface BackupEngine {
   list(): Promise<readonly (BackupSummary | UnreadableManifest)[]>;
   /** Reads all that a restore would read. What cannot be read now rejects; what is wrong is a fault. */
   verify(backup: BackupSummary, options: VerifyOptions): Promise<Verification>;
+  /** Keeps what a verification found, where something depends on it: what is removed, and what is mended. */
+  recordVerification?(verification: Verification): Promise<void>;
   restore(wishes: RestoreWishes): Promise<RestoredCluster>;
 }
 

@@ -5,6 +5,7 @@ import type { BackupManifest, ClusterFile } from '../repository/manifest.ts';
 import { FORMAT } from '../repository/manifest.ts';
 import { newRecordName } from '../repository/record-name.ts';
 import type { Repository, StoredContent } from '../repository/repository.ts';
+import { newestVerification } from './verification-record.ts';
 
 export interface CreateOptions {
   readonly repository: Repository;
@@ -30,6 +31,9 @@ export async function createBackup(options: CreateOptions): Promise<BackupManife
   const { repository, connectionString, reason, appVersion, signal, onProgress } = options;
   return repository.withLease('backup', `calculaud backup (${reason})`, async (lost) => {
     const both = AbortSignal.any([signal, lost]);
+    // What the last verification found damaged is written anew, as far as the cluster still has it.
+    const found = await newestVerification(repository);
+    if (found && found.damaged.length > 0) await repository.distrust(found.damaged);
     const startedAt = new Date();
     const under: { readonly path: string; readonly mode: number; readonly stored: Promise<StoredContent> }[] =
       [];

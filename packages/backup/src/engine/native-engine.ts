@@ -3,6 +3,7 @@ import { BackupProblem } from '../repository/problem.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { BackupEngine, BackupSummary } from './backup-engine.ts';
 import { restoreCluster } from './restore.ts';
+import { recordVerification } from './verification-record.ts';
 import { verifyBackup } from './verify.ts';
 
 /** Our own backups in one repository. */
@@ -20,6 +21,9 @@ export function nativeEngine(repository: Repository): BackupEngine {
       throw new BackupProblem('missing', `There is no backup ${id} in ${repository.address}.`, {
         object: `backups/${id}`,
       });
+    },
+    recordVerification: async (verification) => {
+      await recordVerification(repository, verification);
     },
     restore: async ({ target, directory, signal, onPhase }) => {
       const { base, server, reached, lsn, lastCommit } = await restoreCluster({

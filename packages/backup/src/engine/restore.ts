@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, type FileHandle, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { EmbeddedPostgresError } from '@calculaud/embedded/failure';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '@calculaud/embedded/supervisor';
-import { formatLsn, parseLsn, placeOf, SEGMENT_BYTES, segmentAt } from '../postgres/lsn.ts';
+import { formatLsn, historyName, parseLsn, placeOf, SEGMENT_BYTES } from '../postgres/lsn.ts';
 import { systemIdOf, type Walk, walk } from '../postgres/wal-records.ts';
 import type { BackupManifest, ClusterFile } from '../repository/manifest.ts';
 import { BackupProblem } from '../repository/problem.ts';
 import type { Repository } from '../repository/repository.ts';
-import { assertNoGap, chooseBase, contiguous, describeTarget, type Target } from './target.ts';
+import { type Branch, contiguous, findLog, type Log, segmentOn } from './branch.ts';
+import { assertNoGap, describeTarget, findRoutes, positionOf, type Route, type Target } from './target.ts';
 
 export interface RestoreOptions {
   readonly repository: Repository;
@@ -54,44 +55,56 @@ export async function restoreCluster(options: RestoreOptions): Promise<Restored>
   if (existsSync(directory) && (await readdir(directory)).length > 0) {
     throw new BackupProblem('impossible', `${directory} is not empty. Name a folder that is not there yet.`);
   }
-  const manifests = await readableManifests(repository, target);
-  const newest = chooseBase(manifests, target);
-  // Where a named point lies nobody knows before the log was looked through: perhaps before the newest backup.
-  const others = target.kind === 'point' ? manifests.filter(({ id }) => id !== newest.id) : [];
-  const last = others.at(-1) ?? newest;
-  for (const base of [newest, ...others]) {
+  const routes = await routesTo(repository, target, options.spool);
+  const last = routes.at(-1);
+  for (const route of routes) {
     try {
-      return await restoreFrom(options, base);
+      return await restoreAlong(options, route);
     } catch (error) {
-      if (error instanceof NothingLater && (await reachesBeyond(repository, base, error.time))) {
-        return restoreFrom({ ...options, target: { kind: 'latest' } }, base);
+      if (error instanceof NothingLater && (await reachesBeyond(repository, route, error.time))) {
+        return restoreAlong({ ...options, target: { kind: 'latest' } }, route);
       }
-      if (base === last || !(error instanceof BackupProblem) || error.kind !== 'impossible') throw error;
+      if (route === last || !(error instanceof BackupProblem) || error.kind !== 'impossible') throw error;
     }
   }
   throw new Error('no backup was tried');
 }
 
+/** What `restoreCluster` tries, one after the other. Rejects with 'impossible' when nothing reaches the target. */
+export async function routesTo(
+  repository: Repository,
+  target: Target,
+  spool?: string,
+): Promise<readonly [Route, ...Route[]]> {
+  const manifests = await readableManifests(repository, target);
+  const logs = new Map<string, Log>();
+  for (const { systemId } of manifests) {
+    if (!logs.has(systemId)) logs.set(systemId, await findLog(repository, systemId, spool));
+  }
+  return findRoutes(manifests, logs, target);
+}
+
 /** The log that is there was received when the time had passed: nothing was committed in between. */
-async function reachesBeyond(repository: Repository, base: BackupManifest, time: Date): Promise<boolean> {
+async function reachesBeyond(repository: Repository, { base, branch }: Route, time: Date): Promise<boolean> {
   const segments = await repository.listSegments(base.systemId);
   return segments.some(
-    ({ segment, modified }) => placeOf(segment)?.timeline === base.timeline && modified > time,
+    ({ segment, modified }) => placeOf(segment)?.timeline === branch.timeline && modified > time,
   );
 }
 
-async function restoreFrom(options: RestoreOptions, base: BackupManifest): Promise<Restored> {
+async function restoreAlong(options: RestoreOptions, route: Route): Promise<Restored> {
   const { target, directory, signal } = options;
+  const { base } = route;
   try {
     const cluster = join(directory, 'postgres');
     const begin = performance.now();
     await writeFiles(options, base, cluster);
     const filesDone = performance.now();
-    const log = await writeLog(options, base, cluster);
-    await writeRecovery(cluster, target, log.lastStart);
+    const log = await writeLog(options, route, cluster);
+    await writeRecovery(cluster, { target, lastStart: log.lastStart, timeline: route.branch.timeline });
     const logDone = performance.now();
     signal.throwIfAborted();
-    const { server, ...stopped } = await recover(options, base, directory);
+    const { server, ...stopped } = await recover(options, route, directory);
     const recovered = performance.now();
     return {
       base,
@@ -190,16 +203,14 @@ function inside(cluster: string, path: string): string {
 /** Puts the log where the server looks for it: fetched, checked and decoded before, it needs no key and no program of ours. */
 async function writeLog(
   { repository, target, spool, signal, onProgress }: RestoreOptions,
-  base: BackupManifest,
+  route: Route,
   cluster: string,
 ): Promise<{ readonly lastStart: bigint | undefined }> {
-  const stored = await repository.listSegments(base.systemId);
-  const local = spool === undefined ? [] : await readdir(join(spool, base.systemId)).catch(() => []);
-  const available = new Set(stored.map(({ segment }) => segment));
-  for (const name of local) if (placeOf(name.slice(0, 24))) available.add(name.slice(0, 24));
-  const { segments, missing } = contiguous(base, available);
-  const needed = neededFor(target, base, segments);
-  assertCovered(target, base, segments, missing);
+  const { base, branch } = route;
+  const { available } = await findLog(repository, base.systemId, spool);
+  const { segments, missing } = contiguous(base, branch, available);
+  const needed = neededFor(target, route, segments);
+  assertCovered(target, route, segments, missing);
   const read = async (segment: string) => readSegment(repository, base.systemId, segment, spool);
 
   let done = 0;
@@ -235,12 +246,7 @@ async function writeLog(
     done += 1;
     onProgress?.({ phase: 'log', done, total: needed.length });
   });
-  for (const timeline of await repository.listTimelines(base.systemId)) {
-    const history = await repository.getTimelineHistory(base.systemId, timeline);
-    const name = `${timeline.toString(16).padStart(8, '0').toUpperCase()}.history`;
-    // Those of later ones, too: a number that was given once is not given again.
-    if (history) await writeFile(join(cluster, 'pg_wal', name), history, { mode: 0o600 });
-  }
+  await writeHistories(repository, base.systemId, spool, cluster);
 
   const tail = [...last].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const place = placeOf(tail[0]?.[0] ?? '');
@@ -249,7 +255,7 @@ async function writeLog(
   const certain = tail.at(-1)?.[1].certain ?? 0;
   const lastStart = (place?.start ?? 0n) + BigInt(Math.max(tail.length - 1, 0)) * SEGMENT_BYTES;
   if (damagedAt !== undefined && damagedAt < lastStart + BigInt(certain)) {
-    const segment = segmentAt(base.timeline, damagedAt);
+    const segment = segmentOn(branch, damagedAt);
     throw new BackupProblem(
       'corrupt',
       `The log segment ${segment} is damaged at ${formatLsn(damagedAt)}. Use another repository, or restore to the backup itself (--to ${base.id}).`,
@@ -260,34 +266,52 @@ async function writeLog(
   if (end < parseLsn(base.stopLsn)) {
     throw new BackupProblem(
       'missing',
-      `The log of the backup ${base.id} ends at ${formatLsn(end)}; it is needed up to ${base.stopLsn}. The segment ${segmentAt(base.timeline, end)} is incomplete or damaged.`,
-      { object: segmentAt(base.timeline, end) },
+      `The log of the backup ${base.id} ends at ${formatLsn(end)}; it is needed up to ${base.stopLsn}. The segment ${segmentOn(branch, end)} is incomplete or damaged.`,
+      { object: segmentOn(branch, end) },
     );
   }
-  assertNoGap(await repository.listGaps(base.systemId), base, end);
+  assertNoGap(await repository.listGaps(base.systemId), route, end);
   return { lastStart: record?.start };
 }
 
+/** Of all timelines, later ones, too: a number that was given once is not given again. */
+async function writeHistories(
+  repository: Repository,
+  systemId: string,
+  spool: string | undefined,
+  cluster: string,
+): Promise<void> {
+  const folder = spool === undefined ? undefined : join(spool, systemId);
+  for (const name of folder === undefined ? [] : await readdir(folder).catch(() => [])) {
+    if (name.endsWith('.history')) await copyFile(join(folder ?? '', name), join(cluster, 'pg_wal', name));
+  }
+  for (const { timeline } of await repository.listTimelines(systemId)) {
+    const history = await repository.getTimelineHistory(systemId, timeline);
+    if (history) await writeFile(join(cluster, 'pg_wal', historyName(timeline)), history, { mode: 0o600 });
+  }
+}
+
 /** All that is there, up to where the target can be told. */
-function neededFor(target: Target, base: BackupManifest, segments: readonly string[]): readonly string[] {
-  const upTo = target.kind === 'lsn' ? target.lsn : target.kind === 'backup' ? base.stopLsn : undefined;
+function neededFor(target: Target, { base, branch }: Route, segments: readonly string[]): readonly string[] {
+  const upTo = target.kind === 'backup' ? base.stopLsn : positionOf(target);
   if (upTo === undefined) return segments;
   // The record at the position may go on in the next one.
-  const last = segments.indexOf(segmentAt(base.timeline, parseLsn(upTo)));
+  const last = segments.indexOf(segmentOn(branch, parseLsn(upTo)));
   return last === -1 ? segments : segments.slice(0, last + 2);
 }
 
 /** "The latest" is not where a hole begins. */
 export function assertCovered(
   target: Target,
-  base: Pick<BackupManifest, 'id' | 'timeline' | 'stopLsn'>,
+  { base, branch }: { readonly base: Pick<BackupManifest, 'id' | 'stopLsn'>; readonly branch: Branch },
   segments: readonly string[],
   missing: string | undefined,
 ): void {
-  const stop = segmentAt(base.timeline, parseLsn(base.stopLsn) - 1n);
+  const stop = segmentOn(branch, parseLsn(base.stopLsn) - 1n);
   const lost = segments.includes(stop) ? missing : (missing ?? stop);
   if (lost === undefined || (target.kind === 'backup' && segments.includes(stop))) return;
-  if (target.kind === 'lsn' && segments.includes(segmentAt(base.timeline, parseLsn(target.lsn)))) return;
+  const lsn = positionOf(target);
+  if (lsn !== undefined && segments.includes(segmentOn(branch, parseLsn(lsn)))) return;
   throw new BackupProblem(
     'missing',
     `The log segment ${lost} is missing, and there are later ones: what was committed since then cannot be restored from here. Use another repository, or restore to the backup ${base.id} (--to ${base.id}) or a moment before.`,
@@ -321,11 +345,18 @@ async function readSegment(
 }
 
 /** Every restore names its target: without one the server takes a damaged log for its end, and comes up (backup.md, 2.5). */
-async function writeRecovery(cluster: string, target: Target, lastStart: bigint | undefined): Promise<void> {
+async function writeRecovery(
+  cluster: string,
+  {
+    target,
+    lastStart,
+    timeline,
+  }: { readonly target: Target; readonly lastStart: bigint | undefined; readonly timeline: number },
+): Promise<void> {
   const settings = {
     // Everything is in pg_wal already.
     restore_command: 'false',
-    recovery_target_timeline: 'current',
+    recovery_target_timeline: String(timeline),
     recovery_target_action: 'promote',
     recovery_target_inclusive: 'on',
     ...targetSetting(target, lastStart),
@@ -356,14 +387,14 @@ function targetSetting(target: Target, lastStart: bigint | undefined): Record<st
   throw new BackupProblem('missing', 'The log of the backup holds no complete record.');
 }
 
-async function recover({ target, onProgress }: RestoreOptions, base: BackupManifest, directory: string) {
+async function recover({ target, onProgress }: RestoreOptions, route: Route, directory: string) {
   onProgress?.({ phase: 'recovery', done: 0, total: 1 });
   const logFile = join(directory, 'postgres.log');
   let server: EmbeddedPostgres;
   try {
     server = await startEmbeddedPostgres({ dataDirectory: directory });
   } catch (error) {
-    throw refusal(error, target, base, await readFile(logFile, 'utf8').catch(() => ''));
+    throw refusal(error, target, route, await readFile(logFile, 'utf8').catch(() => ''));
   }
   try {
     const log = await readFile(logFile, 'utf8');
@@ -390,7 +421,7 @@ async function recover({ target, onProgress }: RestoreOptions, base: BackupManif
     return {
       server,
       reached,
-      lsn: /redo done at ([0-9A-F]+\/[0-9A-F]+)/.exec(log)?.[1] ?? base.stopLsn,
+      lsn: /redo done at ([0-9A-F]+\/[0-9A-F]+)/.exec(log)?.[1] ?? route.base.stopLsn,
       lastCommit: /last completed transaction was at log time (.*)/.exec(log)?.[1] ?? null,
     };
   } catch (error) {
@@ -409,7 +440,7 @@ class NothingLater extends BackupProblem {
   }
 }
 
-function refusal(error: unknown, target: Target, base: BackupManifest, log: string): unknown {
+function refusal(error: unknown, target: Target, { base, branch }: Route, log: string): unknown {
   if (!(error instanceof EmbeddedPostgresError)) return error;
   if (!log.includes('recovery ended before configured recovery target was reached')) {
     return new BackupProblem('corrupt', `The restored database does not start. ${error.message}`, {
@@ -424,7 +455,7 @@ function refusal(error: unknown, target: Target, base: BackupManifest, log: stri
       `Nothing was committed after ${describeTarget(target)} in the log that is there: it ends at ${end}${commit ? `, with a commit at ${commit}` : ''}. Restore to the latest moment (--to latest), or to an earlier time.`,
     );
   }
-  const segment = segmentAt(base.timeline, parseLsn(end));
+  const segment = segmentOn(branch, parseLsn(end));
   return new BackupProblem(
     target.kind === 'point' ? 'impossible' : 'corrupt',
     `The recovery ended at ${end}, before ${describeTarget(target)}: the log segment ${segment} is damaged, or the target is not in the log.`,

@@ -1,14 +1,16 @@
-import { formatLsn, parseLsn, placeOf, SEGMENT_BYTES, segmentAt, startOfSegment } from '../postgres/lsn.ts';
+import { formatLsn, parseLsn, placeOf } from '../postgres/lsn.ts';
 import type { BackupManifest } from '../repository/manifest.ts';
 import { BackupProblem } from '../repository/problem.ts';
 import type { WalGap } from '../repository/repository.ts';
+import { type Available, type Branch, liesOn, type Log, segmentOn } from './branch.ts';
 
 /** To which moment a restore goes. */
 export type Target =
   | { readonly kind: 'latest' }
   | { readonly kind: 'time'; readonly time: Date }
   | { readonly kind: 'lsn'; readonly lsn: string }
-  | { readonly kind: 'point'; readonly name: string }
+  /** A named restore point; where it lies in the log, when that is known. */
+  | { readonly kind: 'point'; readonly name: string; readonly lsn?: string }
   /** The moment at which the backup was finished. */
   | { readonly kind: 'backup'; readonly id: string };
 
@@ -46,22 +48,58 @@ export function describeTarget(target: Target): string {
   return 'the latest moment';
 }
 
-/** The newest backup from which the target can be reached. */
-export function chooseBase<B extends Pick<BackupManifest, 'id' | 'finishedAt' | 'stopLsn'>>(
-  manifests: readonly B[],
+/** From which backup a restore begins, and along which branch it goes. */
+export interface Route {
+  readonly base: BackupManifest;
+  readonly branch: Branch;
+}
+
+/**
+ * The ways to the target, the best one first. A time is one of the life that the system led then: what was restored
+ * later, and what a restore left behind before, have other times. Of a named point nobody knows where it lies before the log
+ * was looked through, so that all are told.
+ */
+export function findRoutes(
+  manifests: readonly BackupManifest[],
+  logs: ReadonlyMap<string, Log>,
   target: Target,
-): B {
+): readonly [Route, ...Route[]] {
   const newestFirst = manifests.toSorted((a, b) => b.finishedAt.localeCompare(a.finishedAt));
-  const fits = (manifest: B): boolean => {
-    if (target.kind === 'backup') return manifest.id === target.id;
-    if (target.kind === 'time') return new Date(manifest.finishedAt) <= target.time;
-    if (target.kind === 'lsn') return parseLsn(manifest.stopLsn) <= parseLsn(target.lsn);
-    return true;
-  };
-  const base = newestFirst.find(fits);
+  const systems = [...new Set(newestFirst.map(({ systemId }) => systemId))];
+  const routes = systems.flatMap((systemId) => {
+    const { branches, available } = logs.get(systemId) ?? { branches: [], available: new Set<string>() };
+    return branches.flatMap((branch): Route[] =>
+      newestFirst
+        .filter((base) => liesOn(base, branch) && fits(base, branch, available, target))
+        .map((base) => ({ base, branch })),
+    );
+  });
+  // One whose log is lost is named all the same, so that the restore says what is lost.
+  const alone = newestFirst
+    .filter((base) => reaches(base, target))
+    .map((base): Route => {
+      const { systemId, timeline } = base;
+      const branch = logs.get(systemId)?.branches.find((each) => each.timeline === timeline);
+      return { base, branch: branch ?? { systemId, timeline, steps: [], since: undefined } };
+    });
+  const [first, ...others] = target.kind === 'backup' ? alone : [...routes, ...alone];
+  const isKnown = target.kind !== 'point' || target.lsn !== undefined;
+  if (first) return isKnown ? [first] : [first, ...others];
+  throw unreachable(newestFirst.at(-1), target);
+}
+
+type Reachable = Pick<BackupManifest, 'id' | 'finishedAt' | 'stopLsn'>;
+
+/** The newest backup from which the target can be reached, where there is one life only. */
+export function chooseBase<B extends Reachable>(backups: readonly B[], target: Target): B {
+  const newestFirst = backups.toSorted((a, b) => b.finishedAt.localeCompare(a.finishedAt));
+  const base = newestFirst.find((backup) => reaches(backup, target));
   if (base) return base;
-  const oldest = newestFirst.at(-1);
-  throw new BackupProblem(
+  throw unreachable(newestFirst.at(-1), target);
+}
+
+function unreachable(oldest: Reachable | undefined, target: Target): BackupProblem {
+  return new BackupProblem(
     'impossible',
     oldest
       ? `No backup reaches back to ${describeTarget(target)}: the oldest one was finished at ${oldest.finishedAt}.`
@@ -69,36 +107,33 @@ export function chooseBase<B extends Pick<BackupManifest, 'id' | 'finishedAt' | 
   );
 }
 
-export interface Stretch {
-  /** In their order, the first one holding the start of the backup; the last one may be partial. */
-  readonly segments: readonly string[];
-  /** The first one that is not there although later ones are. */
-  readonly missing: string | undefined;
+function reaches(base: Reachable, target: Target): boolean {
+  if (target.kind === 'backup') return base.id === target.id;
+  if (target.kind === 'time') return new Date(base.finishedAt) <= target.time;
+  const lsn = positionOf(target);
+  return lsn === undefined || parseLsn(base.stopLsn) <= parseLsn(lsn);
 }
 
-/** Segments of one timeline that follow each other without a hole, from the start of the backup on. */
-export function contiguous(
-  base: Pick<BackupManifest, 'timeline' | 'startLsn'>,
-  available: ReadonlySet<string>,
-): Stretch {
-  const segments: string[] = [];
-  let position = startOfSegment(parseLsn(base.startLsn));
-  for (; available.has(segmentAt(base.timeline, position)); position += SEGMENT_BYTES) {
-    segments.push(segmentAt(base.timeline, position));
-  }
-  const later = [...available].some((segment) => {
-    const place = placeOf(segment);
-    return place?.timeline === base.timeline && place.start > position;
-  });
-  return { segments, missing: later ? segmentAt(base.timeline, position) : undefined };
+/** Where in the log the target lies, as far as that is known before the log is looked through. */
+export function positionOf(target: Target): string | undefined {
+  return target.kind === 'lsn' || target.kind === 'point' ? target.lsn : undefined;
+}
+
+function fits(base: BackupManifest, branch: Branch, available: Available, target: Target): boolean {
+  if (!reaches(base, target)) return false;
+  if (target.kind === 'time') return branch.since === undefined || branch.since <= target.time;
+  const lsn = positionOf(target);
+  return lsn === undefined || available.has(segmentOn(branch, parseLsn(lsn)));
 }
 
 /** A restore does not go across what nobody has. */
-export function assertNoGap(gaps: readonly WalGap[], base: BackupManifest, upTo: bigint): void {
+export function assertNoGap(gaps: readonly WalGap[], { base, branch }: Route, upTo: bigint): void {
   const start = parseLsn(base.startLsn);
   const gap = gaps.find(
     ({ timeline, fromLsn, toLsn }) =>
-      timeline === base.timeline && parseLsn(fromLsn) < upTo && parseLsn(toLsn) > start,
+      placeOf(segmentOn(branch, parseLsn(fromLsn)))?.timeline === timeline &&
+      parseLsn(fromLsn) < upTo &&
+      parseLsn(toLsn) > start,
   );
   if (!gap) return;
   throw new BackupProblem(

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
-import { segmentAt, parseLsn } from '../postgres/lsn.ts';
+import { parseLsn } from '../postgres/lsn.ts';
 import { systemIdOf } from '../postgres/wal-records.ts';
 import type { BackupManifest, ChunkRef } from '../repository/manifest.ts';
 import { BackupProblem } from '../repository/problem.ts';
 import type { Repository } from '../repository/repository.ts';
-import { contiguous } from './target.ts';
+import { contiguous, findLog, liesOn, segmentOn } from './branch.ts';
 
 export interface Fault {
+  /** What is damaged: an object of the repository, or what is missing in it. */
   readonly object: string;
+  /** What cannot be restored of it: a file of the cluster, a segment, the key of an attached file. */
+  readonly of: string;
   readonly words: string;
 }
 
@@ -48,7 +51,8 @@ export async function verifyBackup(
         bytes += chunk.length;
         onProgress?.(chunk.length);
       }
-      if (hash.digest('hex') !== content.sha256) faults.push({ object, words: 'is not what it was' });
+      if (hash.digest('hex') !== content.sha256)
+        faults.push({ object, of: object, words: 'is not what it was' });
     });
   };
   for (const file of manifest.files) await look(file.path, file);
@@ -71,26 +75,30 @@ async function verifyLog(
   faults: Fault[],
   signal: AbortSignal,
 ): Promise<number> {
-  const available = new Set((await repository.listSegments(base.systemId)).map(({ segment }) => segment));
-  const { segments, missing } = contiguous(base, available);
-  const stop = segmentAt(base.timeline, parseLsn(base.stopLsn) - 1n);
+  const { branches, available } = await findLog(repository, base.systemId, undefined);
+  const own = { systemId: base.systemId, timeline: base.timeline, steps: [], since: undefined };
+  const branch = branches.find((each) => liesOn(base, each)) ?? own;
+  const { segments, missing } = contiguous(base, branch, available);
+  const stop = segmentOn(branch, parseLsn(base.stopLsn) - 1n);
   const lost = missing ?? (segments.includes(stop) ? undefined : stop);
-  if (lost !== undefined) faults.push({ object: lost, words: 'is missing: the log has a hole there' });
+  if (lost !== undefined)
+    faults.push({ object: lost, of: lost, words: 'is missing: the log has a hole there' });
   for (const segment of segments) {
     signal.throwIfAborted();
     await noted(faults, segment, async () => {
       const found = await repository.getSegment({ systemId: base.systemId, segment });
-      if (!found) faults.push({ object: segment, words: 'is missing' });
+      if (!found) faults.push({ object: segment, of: segment, words: 'is missing' });
       else if (systemIdOf(found.content) !== base.systemId) {
-        faults.push({ object: segment, words: 'was written by another cluster' });
+        faults.push({ object: segment, of: segment, words: 'was written by another cluster' });
       } else if (found.partial && segment !== segments.at(-1)) {
-        faults.push({ object: segment, words: 'is there only in part, and later ones follow' });
+        faults.push({ object: segment, of: segment, words: 'is there only in part, and later ones follow' });
       }
     });
   }
   for (const { fromLsn, toLsn, reason } of await repository.listGaps(base.systemId)) {
     if (parseLsn(toLsn) <= parseLsn(base.startLsn)) continue;
-    faults.push({ object: `${fromLsn} to ${toLsn}`, words: `was never received (${reason})` });
+    const object = `${fromLsn} to ${toLsn}`;
+    faults.push({ object, of: object, words: `was never received (${reason})` });
   }
   return segments.length;
 }
@@ -101,6 +109,6 @@ async function noted(faults: Fault[], object: string, work: () => Promise<void>)
     await work();
   } catch (error) {
     if (!(error instanceof BackupProblem) || error.kind === 'unavailable') throw error;
-    faults.push({ object: error.object ?? object, words: error.message });
+    faults.push({ object: error.object ?? object, of: object, words: error.message });
   }
 }

@@ -14,6 +14,8 @@ export interface DigestOptions {
   /** Left out: all tables of the schema public. */
   readonly tables?: readonly string[];
   readonly signal?: AbortSignal;
+  /** The first statement of the transaction: its snapshot is the one that all digests see. */
+  readonly first?: (client: pg.ClientBase) => Promise<void>;
 }
 
 const digestRow = z.object({ rows: z.coerce.number(), digest: z.string() });
@@ -21,10 +23,11 @@ const digestRow = z.object({ rows: z.coerce.number(), digest: z.string() });
 /** What is in the tables, in one snapshot of all of them, so that two databases can be compared. */
 export async function tableDigests(
   connectionString: string,
-  { tables: wanted, signal }: DigestOptions = {},
+  { tables: wanted, signal, first }: DigestOptions = {},
 ): Promise<TableDigest[]> {
   return withTextSession(connectionString, { application: 'calculaud digest', signal }, async (client) => {
     await client.query('begin transaction isolation level repeatable read, read only');
+    await first?.(client);
     const all = await describeTables(client);
     const missing = wanted?.filter((name) => !all.some((table) => table.name === name)) ?? [];
     if (missing.length > 0) throw new Error(`There is no table ${missing.join(', ')}.`);

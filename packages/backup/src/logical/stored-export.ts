@@ -56,8 +56,11 @@ export async function storeExport(options: StoreExportOptions): Promise<StoredEx
 }
 
 /** The oldest first. One that cannot be understood rejects. */
-export async function listExports(repository: Repository): Promise<readonly StoredExport[]> {
-  const records = await repository.listRecords('exports');
+export async function listExports(
+  repository: Repository,
+  options: { readonly newest?: number } = {},
+): Promise<readonly StoredExport[]> {
+  const records = await repository.listRecords('exports', options);
   return records.map(({ name, record }) => ({ id: name, ...storedExport.parse(record) }));
 }
 

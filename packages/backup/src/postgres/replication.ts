@@ -15,11 +15,14 @@ export interface Identity {
   readonly flushedLsn: string;
 }
 
-/** Rejects with 'unavailable', in the words of the server. */
-export async function connectForReplication(connectionString: string): Promise<pg.Client> {
+/** Rejects with 'unavailable', in the words of the server. `name`: as the server knows it among its standbys. */
+export async function connectForReplication(
+  connectionString: string,
+  name = 'calculaud backup',
+): Promise<pg.Client> {
   const url = new URL(connectionString);
   url.searchParams.set('replication', 'true');
-  url.searchParams.set('application_name', 'calculaud backup');
+  url.searchParams.set('application_name', name);
   const client = new pg.Client({
     connectionString: url.href,
     connectionTimeoutMillis: 10_000,

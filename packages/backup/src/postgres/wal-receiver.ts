@@ -52,6 +52,11 @@ export interface WalReceiverOptions {
   readonly slot: string;
   /** What is received lies in `<spool>/<system id>/`: whole segments under their names, the last one as `.partial`. */
   readonly spool: string;
+  /**
+   * The server waits for us with each commit: what arrives is synced and reported at once, instead of ten times a second. It
+   * knows us under the name of the slot.
+   */
+  readonly synchronous?: boolean;
   readonly onEvent: (event: WalEvent) => void;
 }
 
@@ -111,6 +116,8 @@ class Receiver {
   #server: bigint | undefined;
   #connected = false;
   #lastMessageAt: Date | undefined;
+  /** Syncs and reports now. */
+  #hurry: (() => void) | undefined;
   /** Why the connection was ended from our side: whoever reads it only hears that it did. */
   #fault: unknown;
 
@@ -192,7 +199,7 @@ class Receiver {
   /** From a connection to its end: it always rejects with the reason. */
   async #session(): Promise<never> {
     const { connectionString, spool } = this.#options;
-    const client = await connectForReplication(connectionString);
+    const client = await connectForReplication(connectionString, this.#options.slot);
     this.#client = client;
     const watch = this.#watch();
     try {
@@ -291,23 +298,26 @@ class Receiver {
 
   /** Syncs and reports on a timer, and ends a connection on which nothing comes any more. */
   #watch(): NodeJS.Timeout {
-    let [told, heard, syncing] = [0, Date.now(), false];
+    let [told, heard, syncing, again] = [0, Date.now(), false, false];
+    let toldLsn: bigint | undefined;
     const turn = async () => {
+      again = false;
       const now = Date.now();
       heard = Math.max(heard, this.#lastMessageAt?.getTime() ?? 0);
       if (now - heard > SILENCE_MS) {
         throw new BackupProblem('unavailable', 'The server has not answered for 40 seconds.');
       }
-      const before = this.#flushed;
       const file = this.#file;
       await file?.sync();
       // A full one counts when it has its name: until then the server must be able to send it again.
       if (file && file === this.#file && !file.full) this.#flushed = file.syncedEnd;
-      if (this.#flushed === before && now - told < STATUS_EVERY_MS) return;
+      if (this.#flushed === toldLsn && now - told < STATUS_EVERY_MS) return;
       told = now;
+      toldLsn = this.#flushed;
       this.#tell({ ask: now - heard > ASK_AFTER_MS });
     };
-    return setInterval(() => {
+    const begin = () => {
+      again = true;
       if (syncing) return;
       syncing = true;
       turn()
@@ -317,8 +327,12 @@ class Receiver {
         })
         .finally(() => {
           syncing = false;
+          // What came during a sync is synced together by the next one.
+          if (again && this.#options.synchronous) begin();
         });
-    }, SYNC_EVERY_MS);
+    };
+    this.#hurry = this.#options.synchronous ? begin : undefined;
+    return setInterval(begin, SYNC_EVERY_MS);
   }
 
   async #take(session: Session, message: Buffer): Promise<void> {
@@ -336,6 +350,7 @@ class Receiver {
       this.#received = file.end;
       if (file.full) await this.#complete(session, file);
     }
+    this.#hurry?.();
   }
 
   async #open(folder: string, start: bigint): Promise<WalFile> {

@@ -76,7 +76,7 @@ describe.each([
       '000000010000000000000002',
       '000000010000000000000003',
     ]);
-    expect(await repository.listTimelines(systemId)).toEqual([2]);
+    expect(await repository.listTimelines(systemId)).toEqual([{ timeline: 2, since: expect.any(Date) }]);
     expect(String(await repository.getTimelineHistory(systemId, 2))).toBe(
       '1\t0/3000000\tno recovery target specified\n',
     );

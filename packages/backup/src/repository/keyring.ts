@@ -24,6 +24,8 @@ export interface KeyRing {
   /** Ed25519, for manifests and records. */
   readonly signingKey: KeyObject;
   readonly verifyingKey: KeyObject;
+  /** Who opens repositories without the server: the age recipient of the recovery kit. Each repository gets the keys for it. */
+  readonly recipient?: string | undefined;
 }
 
 const key = z.base64().transform((text, context) => {
@@ -39,6 +41,7 @@ const keyRingText = z.strictObject({
   dataKeys: z.record(z.string().regex(/^[0-9a-f]{16}$/), key),
   currentDataKey: z.string(),
   signingKey: z.string(),
+  recipient: z.string().optional(),
 });
 
 export function newKeyRing(): KeyRing {
@@ -84,6 +87,7 @@ export function printKeyRing(keyring: KeyRing): string {
       ),
       currentDataKey: keyring.currentDataKey,
       signingKey: keyring.signingKey.export({ format: 'pem', type: 'pkcs8' }),
+      recipient: keyring.recipient,
     },
     null,
     2,

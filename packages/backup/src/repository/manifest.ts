@@ -38,7 +38,14 @@ export const backupManifest = z.strictObject({
   id: z.string().regex(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/),
   kind: z.literal('base'),
   /** Why it was made. */
-  reason: z.enum(['scheduled', 'requested', 'before-restore', 'before-migration', 'after-gap']),
+  reason: z.enum([
+    'scheduled',
+    'requested',
+    'before-restore',
+    'before-migration',
+    'after-gap',
+    'after-damage',
+  ]),
   startedAt: z.iso.datetime(),
   finishedAt: z.iso.datetime(),
   appVersion: z.string(),

@@ -66,7 +66,7 @@ describe.each(kindsOfStores())('a repository in %s', (_, start) => {
       [next.segment, true],
     ]);
     expect(await reader.getSegment({ ...SEGMENT, systemId: '1' })).toBeUndefined();
-    expect(await reader.listTimelines(SYSTEM)).toEqual([26]);
+    expect(await reader.listTimelines(SYSTEM)).toEqual([{ timeline: 26, since: expect.any(Date) }]);
     expect(String(await reader.getTimelineHistory(SYSTEM, 26))).toContain('0/3000000');
     expect(await reader.listGaps(SYSTEM)).toMatchObject([gap]);
     expect(await reader.getAttached('files/1.pdf')).toEqual(attached);

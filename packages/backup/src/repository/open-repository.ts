@@ -29,6 +29,7 @@ const anyFormat = z.object({ format: z.int() });
 const formatText = z.object({ repository: z.string() });
 const SEGMENT = /^[0-9A-F]{24}$/;
 const TIMELINE = /^[0-9A-F]{8}$/;
+const begunRecord = z.strictObject({ noticedAt: z.iso.datetime() });
 const gapRecord = z.strictObject({
   systemId: z.string(),
   timeline: z.int(),
@@ -173,6 +174,10 @@ export async function openRepository(store: BackupStore, keyring: KeyRing): Prom
     keyring,
     store,
 
+    distrust: async (keys) => {
+      const chunks = await knownChunks();
+      for (const key of keys) chunks.delete(key.slice(key.lastIndexOf('/') + 1));
+    },
     takeContent: async (content) => takeChunks(content, room, storeChunk),
     putContent: async (content) => (await takeChunks(content, room, storeChunk)).stored,
     async *getContent(chunks) {
@@ -237,12 +242,23 @@ export async function openRepository(store: BackupStore, keyring: KeyRing): Prom
     },
     putTimelineHistory: async (systemId, timeline, content) => {
       await put(historyKey(systemId, timeline), content);
+      // The dates of objects change when a repository is copied.
+      const key = begunKey(systemId, timeline);
+      await put(key, signed(keyring, key, { noticedAt: new Date() }), true);
     },
     getTimelineHistory: async (systemId, timeline) => get(historyKey(systemId, timeline)),
-    listTimelines: async (systemId) =>
-      (await names(`systems/${systemId}/history/`))
-        .filter((name) => TIMELINE.test(name))
-        .map((name) => Number.parseInt(name, 16)),
+    listTimelines: async (systemId) => {
+      const found: { timeline: number; since: Date }[] = [];
+      for await (const { key, modified } of store.list(`systems/${systemId}/history/`)) {
+        const name = key.slice(key.lastIndexOf('/') + 1);
+        if (!TIMELINE.test(name)) continue;
+        const timeline = Number.parseInt(name, 16);
+        const begun = await get(begunKey(systemId, timeline));
+        const noticed = begun && begunRecord.parse(opened(keyring, begunKey(systemId, timeline), begun));
+        found.push({ timeline, since: noticed ? new Date(noticed.noticedAt) : modified });
+      }
+      return found.toSorted((one, other) => one.timeline - other.timeline);
+    },
     putGap: async (gap) => {
       const name = `${gap.timeline}-${gap.fromLsn.replace('/', '-')}-${gap.toLsn.replace('/', '-')}`;
       const key = `systems/${gap.systemId}/gaps/${name}`;
@@ -315,6 +331,16 @@ export async function openRepository(store: BackupStore, keyring: KeyRing): Prom
         if (object) yield object;
       }
     },
+    attachedIndex: async () => {
+      const there = new Set<string>();
+      for await (const { key } of store.list('attached/')) there.add(key);
+      return {
+        has: (key) => there.has(attachedKey(key)),
+        add: (key) => void there.add(attachedKey(key)),
+        forget: (key) => void there.delete(attachedKey(key)),
+        count: () => there.size,
+      };
+    },
     deleteAttached: async (key) => store.delete(attachedKey(key)),
 
     putRecord: async (collection, name, content) => {
@@ -323,10 +349,12 @@ export async function openRepository(store: BackupStore, keyring: KeyRing): Prom
         throw new BackupProblem('busy', `There is a record ${key} already.`, { object: key });
       }
     },
-    listRecords: async (collection) => {
+    listRecords: async (collection, { newest } = {}) => {
       const prefix = `records/${collection}/`;
+      const wanted = await names(prefix);
       const found: { name: string; record: unknown }[] = [];
-      for (const name of await names(prefix)) found.push({ name, record: await record(prefix, name) });
+      for (const name of newest === undefined ? wanted : wanted.slice(-newest))
+        found.push({ name, record: await record(prefix, name) });
       return found;
     },
 
@@ -347,6 +375,10 @@ function chunkKey(name: string): string {
 
 function segmentKey(systemId: string, segment: string): string {
   return `systems/${systemId}/wal/${segment.slice(0, 8)}/${segment}`;
+}
+
+function begunKey(systemId: string, timeline: number): string {
+  return `systems/${systemId}/begun/${timeline.toString(16).padStart(8, '0').toUpperCase()}`;
 }
 
 function historyKey(systemId: string, timeline: number): string {

@@ -33,6 +33,8 @@ export interface Repository {
 
   /** Cuts into chunks and stores those that are new. At most a few chunks are in memory at a time. */
   putContent(content: AsyncIterable<Uint8Array>): Promise<StoredContent>;
+  /** These chunks, named by their keys, are written anew when content has them again: what is there is damaged. */
+  distrust(keys: readonly string[]): Promise<void>;
   /** The same for many contents after each other: resolves when the next one may begin. */
   takeContent(content: AsyncIterable<Uint8Array>): Promise<TakenContent>;
   /** The content again; rejects with 'missing' or 'corrupt', naming the chunk, as soon as it meets it. */
@@ -52,7 +54,8 @@ export interface Repository {
   deleteSegment(ref: WalSegmentRef): Promise<void>;
   putTimelineHistory(systemId: string, timeline: number, content: Uint8Array): Promise<void>;
   getTimelineHistory(systemId: string, timeline: number): Promise<Buffer | undefined>;
-  listTimelines(systemId: string): Promise<readonly number[]>;
+  /** `since`: when we first heard of it. */
+  listTimelines(systemId: string): Promise<readonly { readonly timeline: number; readonly since: Date }[]>;
   /** A stretch of the log that nobody has: a restore across it is refused. */
   putGap(gap: WalGap): Promise<void>;
   listGaps(systemId: string): Promise<readonly WalGap[]>;
@@ -66,12 +69,15 @@ export interface Repository {
   putAttached(object: AttachedObject): Promise<void>;
   getAttached(key: string): Promise<AttachedObject | undefined>;
   listAttached(): AsyncIterable<AttachedObject>;
+  /** Which attached objects are there, by a listing of their names alone. */
+  attachedIndex(): Promise<AttachedIndex>;
   deleteAttached(key: string): Promise<void>;
 
-  /** Small signed records, such as the results of drills: append-only, in the order of their names. */
+  /** Small signed records, such as the results of drills: append-only, in the order of their names; `newest`: only so many of the last. */
   putRecord(collection: RecordCollection, name: string, record: unknown): Promise<void>;
   listRecords(
     collection: RecordCollection,
+    options?: { readonly newest?: number },
   ): Promise<readonly { readonly name: string; readonly record: unknown }[]>;
 
   /** Runs `work` while nobody else does the same; rejects with 'busy' and says who. The lease is renewed meanwhile. */
@@ -79,7 +85,16 @@ export interface Repository {
   close(): Promise<void>;
 }
 
-export type RecordCollection = 'drills' | 'verifications' | 'exports' | 'holds';
+export type RecordCollection = 'drills' | 'verifications' | 'exports' | 'holds' | 'notes';
+
+/** Of one moment; whoever copies keeps it up to date. */
+export interface AttachedIndex {
+  has(key: string): boolean;
+  add(key: string): void;
+  /** It is to be copied once more. */
+  forget(key: string): void;
+  count(): number;
+}
 
 export interface WalGap {
   readonly systemId: string;

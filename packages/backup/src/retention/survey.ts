@@ -6,7 +6,7 @@ import { BackupProblem } from '../repository/problem.ts';
 import type { BackupFacts, Lineage, SegmentFacts } from './facts.ts';
 import { heldBackups } from './holds.ts';
 import type { PrunableRepository, Tombstone } from './prunable.ts';
-import { verifiedBackups } from './verification.ts';
+import { verifiedBackups } from '../engine/verification-record.ts';
 
 export interface StoredSegment extends SegmentFacts {
   readonly key: string;
@@ -75,7 +75,7 @@ export async function survey(
   }
   const lineages: Lineage[] = [];
   for (const systemId of new Set(backups.map((backup) => backup.systemId))) {
-    for (const timeline of await repository.listTimelines(systemId)) {
+    for (const { timeline } of await repository.listTimelines(systemId)) {
       const text = await unlessDamaged(async () => repository.getTimelineHistory(systemId, timeline));
       if (text) lineages.push({ systemId, timeline, steps: parseHistory(text.toString('utf8')) });
     }

@@ -34,6 +34,7 @@ test.each<[string, Partial<RepositoryAges>, Partial<RepositoryAges>]>([
   ['export-old warning', { export: ago(26 * HOUR) }, { export: ago(26 * HOUR + 1) }],
   ['log-gap critical', { gapsSinceBase: 0 }, { gapsSinceBase: 1 }],
   ['corrupt critical', { corrupt: [] }, { corrupt: ['chunks/aa/aabb'] }],
+  ['space-short warning', { freeBytes: 1024 ** 3 }, { freeBytes: 1024 ** 3 - 1 }],
   ['slot-endangered critical', { slotSafeBytes: 2 * 1024 ** 3 }, { slotSafeBytes: 2 * 1024 ** 3 - 1 }],
 ])('%s comes with its limit and not before', (alert, before, after) => {
   expect(names(before)).toEqual([]);
@@ -95,7 +96,8 @@ test('as metrics: ages as times, what is not known left out, names escaped', () 
     newestDrill: undefined,
     freeBytes: 5,
   };
-  const text = prometheusText([WELL, other], NOW);
+  const repositories = [WELL, other];
+  const text = prometheusText({ at: NOW, repositories, alerts: alertsOf(repositories, NOW) });
   expect(text).toContain('# TYPE calculaud_backup_last_success_timestamp_seconds gauge\n');
   expect(text).toContain(
     'calculaud_backup_last_success_timestamp_seconds{repository="s3://backups/office",kind="base"} 1796101200\n',
@@ -108,5 +110,5 @@ test('as metrics: ages as times, what is not known left out, names escaped', () 
   const series = lines.map((line) => line.slice(0, line.lastIndexOf(' ')));
   expect(new Set(series).size).toBe(series.length);
   for (const line of lines)
-    expect(line).toMatch(/^calculaud_backup_[a-z_]+\{([a-z]+="(\\.|[^"\\])*",?)+\} -?\d+(\.\d+)?$/);
+    expect(line).toMatch(/^calculaud_backup_[a-z_]+(\{([a-z]+="(\\.|[^"\\])*",?)+\})? -?\d+(\.\d+)?$/);
 });

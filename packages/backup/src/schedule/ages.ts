@@ -3,12 +3,12 @@ export interface RepositoryAges {
   readonly address: string;
   /** Since when somebody watches over it: what never happened is as old as this. */
   readonly watchedSince: Date;
-  readonly base: Date | undefined;
-  readonly export: Date | undefined;
-  readonly verification: Date | undefined;
+  readonly base?: Date | undefined;
+  readonly export?: Date | undefined;
+  readonly verification?: Date | undefined;
   /** The last one that passed. */
-  readonly drill: Date | undefined;
-  readonly newestDrill:
+  readonly drill?: Date | undefined;
+  readonly newestDrill?:
     | {
         readonly verdict: 'passed' | 'failed' | 'could-not-verify';
         readonly words: string;
@@ -17,21 +17,19 @@ export interface RepositoryAges {
       }
     | undefined;
   /** When it last had all of the log that the server had written, so that an idle server is not late. */
-  readonly logComplete: Date | undefined;
-  readonly logLagBytes?: number;
+  readonly logComplete?: Date | undefined;
+  readonly logLagBytes?: number | undefined;
   /** Stretches of log that nobody has, after the newest base backup began. */
   readonly gapsSinceBase: number;
   /** What is damaged, each by its name. */
   readonly corrupt: readonly string[];
   /** How much log the server still keeps for the receiver before it drops the slot. */
-  readonly slotSafeBytes?: number;
-  readonly filesNotCopied?: number;
-  readonly freeBytes?: number;
-  readonly newestBackup?: {
-    readonly totalBytes: number;
-    readonly newBytes: number;
-    readonly seconds: number;
-  };
+  readonly slotSafeBytes?: number | undefined;
+  readonly filesNotCopied?: number | undefined;
+  readonly freeBytes?: number | undefined;
+  readonly newestBackup?:
+    | { readonly totalBytes: number; readonly newBytes: number; readonly seconds: number }
+    | undefined;
 }
 
 export interface Alert {
@@ -44,6 +42,7 @@ export interface Alert {
     | 'log-gap'
     | 'corrupt'
     | 'slot-endangered'
+    | 'space-short'
     | 'clock-moved';
   readonly severity: 'warning' | 'critical';
   readonly repository: string;
@@ -54,6 +53,7 @@ export interface Alert {
 const [MINUTE_MS, HOUR_MS] = [60_000, 3_600_000];
 const DAY_MS = 24 * HOUR_MS;
 const SLOT_ENDANGERED_BYTES = 2 * 1024 ** 3;
+const SPACE_SHORT_BYTES = 1024 ** 3;
 /** Clocks of two hosts differ by as much. */
 const SKEW_MS = 5 * MINUTE_MS;
 
@@ -132,7 +132,7 @@ function byAge(ages: RepositoryAges, now: Date): readonly Alert[] {
 }
 
 function byFinding(ages: RepositoryAges): readonly Alert[] {
-  const { address: repository, newestDrill, gapsSinceBase, corrupt, slotSafeBytes } = ages;
+  const { address: repository, newestDrill, gapsSinceBase, corrupt, slotSafeBytes, freeBytes } = ages;
   const alerts: Alert[] = [];
   const add = (name: Alert['name'], severity: Alert['severity'], words: string) =>
     alerts.push({ name, severity, repository, words });
@@ -163,6 +163,13 @@ function byFinding(ages: RepositoryAges): readonly Alert[] {
       'slot-endangered',
       'critical',
       `The server keeps only ${Math.max(0, Math.floor(slotSafeBytes / 1024 ** 2))} MiB more of the log for the backup; then the backup has a gap. See why the log is not received, or raise max_slot_wal_keep_size.`,
+    );
+  }
+  if (freeBytes !== undefined && freeBytes < SPACE_SHORT_BYTES) {
+    add(
+      'space-short',
+      'warning',
+      `${repository} has room for ${Math.floor(freeBytes / 1024 ** 2)} MiB more; then nothing is backed up there. Make room, or keep backups for a shorter time: calculaud backup prune.`,
     );
   }
   return alerts;

@@ -1,4 +1,4 @@
-import { alertsOf, type RepositoryAges } from './ages.ts';
+import type { RepositoryAges } from './ages.ts';
 
 interface Sample {
   readonly labels: Readonly<Record<string, string>>;
@@ -11,8 +11,20 @@ interface Metric {
   readonly samples: readonly Sample[];
 }
 
+export interface Report {
+  /** When the service told it. */
+  readonly at: Date;
+  readonly repositories: readonly RepositoryAges[];
+  /** A repository of null: the service itself. */
+  readonly alerts: readonly {
+    readonly name: string;
+    readonly severity: string;
+    readonly repository: string | null;
+  }[];
+}
+
 /** The same in the text format of Prometheus. What is not known is left out: no sample is ever a guess. */
-export function prometheusText(repositories: readonly RepositoryAges[], now: Date): string {
+export function prometheusText({ at, repositories, alerts }: Report): string {
   const each = (
     name: string,
     help: string,
@@ -66,9 +78,17 @@ export function prometheusText(repositories: readonly RepositoryAges[], now: Dat
     {
       name: 'calculaud_backup_alert',
       help: 'What an operator has to look at.',
-      samples: alertsOf(repositories, now)
-        .map(({ name, severity, repository }) => ({ labels: { repository, name, severity }, value: 1 }))
+      samples: alerts
+        .map(({ name, severity, repository }) => ({
+          labels: { repository: repository ?? '', name, severity },
+          value: 1,
+        }))
         .filter(isFirst),
+    },
+    {
+      name: 'calculaud_backup_report_timestamp_seconds',
+      help: 'When the backup service last told anything.',
+      samples: [{ labels: {}, value: at.getTime() / 1000 }],
     },
   ];
   return metrics
@@ -76,7 +96,7 @@ export function prometheusText(repositories: readonly RepositoryAges[], now: Dat
     .flatMap(({ name, help, samples }) => [
       `# HELP ${name} ${help}`,
       `# TYPE ${name} gauge`,
-      ...samples.map(({ labels, value }) => `${name}{${labelText(labels)}} ${value}`),
+      ...samples.map(({ labels, value }) => `${name}${labelText(labels)} ${value}`),
     ])
     .map((line) => `${line}\n`)
     .join('');
@@ -88,9 +108,8 @@ function isFirst(sample: Sample, index: number, all: readonly Sample[]): boolean
 }
 
 function labelText(labels: Readonly<Record<string, string>>): string {
-  return Object.entries(labels)
-    .map(([name, value]) => `${name}="${escaped(value)}"`)
-    .join(',');
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 }
 
 function escaped(value: string): string {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { access, constants, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder, writeDurably } from '../postgres/durable-file.ts';
 import { type KeyRing, newKeyRing, readKeyRing, writeKeyRing } from '../repository/keyring.ts';
@@ -14,6 +14,7 @@ import { openStore } from '../repository/open-store.ts';
 import { BackupProblem } from '../repository/problem.ts';
 import { makeRecoveryKit, openWithKit, type RecoveryKit } from '../repository/recovery-kit.ts';
 import type { S3Credentials } from '../repository/s3-store.ts';
+import type { RetentionPolicy } from '../retention/policy.ts';
 import type { BackupStore } from '../repository/store.ts';
 import { newAgeKeyPair, recipientsIn, wrapKeys } from '../repository/wrapped-keys.ts';
 
@@ -25,6 +26,11 @@ export interface BackupSettings {
   /** Folder for what this machine keeps of its own. */
   readonly workFolder: string;
   readonly s3: S3Credentials | undefined;
+  /** Whether the server waits with each commit until its log is on the disk here, too. */
+  readonly synchronous: boolean;
+  readonly retention: RetentionPolicy;
+  /** Asked for as long as all is well; whoever has it can keep the alarm silent. */
+  readonly pingUrl: string | undefined;
 }
 
 export interface OpenedRepositories {
@@ -51,11 +57,7 @@ export async function confirmKit(settings: Pick<BackupSettings, 'keys'>): Promis
 /** Opens every repository that can be used; makes nothing. */
 export async function findRepositories(settings: BackupSettings): Promise<OpenedRepositories> {
   const keyring = await readKeyRing(settings.keys);
-  if (!keyring) {
-    throw new BackupProblem('wrong-key', `There are no keys of backups in ${settings.keys}.`, {
-      object: settings.keys,
-    });
-  }
+  if (!keyring) throw noKeys(settings);
   return open(settings, async (address) =>
     openRepository(await openStore(address, settings.s3, { create: false }), keyring),
   );
@@ -69,7 +71,7 @@ export async function openRepositories(settings: BackupSettings): Promise<Opened
     await assertNotVanished(settings, address, store);
     const opened = await createRepository(store, keyring);
     await noteMade(settings, address);
-    const recipient = await recipientOf(settings);
+    const { recipient } = keyring;
     // A repository that was added later gets the keys, too.
     if (recipient !== undefined && !(await recipientsIn(store, keyring)).includes(recipient)) {
       await wrapKeys(store, keyring, { add: [recipient] });
@@ -150,8 +152,6 @@ function jsonOf(text: string): unknown {
   }
 }
 
-const recipientFile = (settings: BackupSettings): string => join(settings.workFolder, 'recipient');
-
 async function firstKeys(settings: BackupSettings): Promise<KeyRing> {
   for (const address of settings.repositories) {
     const store = await openStore(address, settings.s3, { create: false }).catch(() => undefined);
@@ -164,15 +164,19 @@ async function firstKeys(settings: BackupSettings): Promise<KeyRing> {
       { object: settings.keys },
     );
   }
-  const keyring = newKeyRing();
-  const { identity, recipient } = await newAgeKeyPair();
+  const { identity, keyring } = await newKeys();
   await mkdir(dirname(settings.keys), { recursive: true, mode: 0o700 });
   await mkdir(settings.workFolder, { recursive: true, mode: 0o700 });
   await writeFile(kitFile(settings), kitPage(settings, keyring, identity), { mode: 0o600 });
-  await writeFile(recipientFile(settings), recipient, { mode: 0o600 });
   // Last: what was made before without it is made anew by the next start.
   await writeKeyRing(settings.keys, keyring);
   return keyring;
+}
+
+/** Keys for new repositories, and the identity that opens them without the server: it is shown once, on the recovery kit. */
+export async function newKeys(): Promise<{ readonly keyring: KeyRing; readonly identity: string }> {
+  const { identity, recipient } = await newAgeKeyPair();
+  return { identity, keyring: { ...newKeyRing(), recipient } };
 }
 
 function kitPage({ repositories, appVersion }: BackupSettings, keyring: KeyRing, identity: string): string {
@@ -186,8 +190,44 @@ function kitPage({ repositories, appVersion }: BackupSettings, keyring: KeyRing,
   });
 }
 
-async function recipientOf(settings: BackupSettings): Promise<string | undefined> {
-  return readFile(recipientFile(settings), 'utf8').catch(() => undefined);
+/**
+ * A new kit for somebody who has lost the old one, or must assume that it is in wrong hands: the repositories are opened by the
+ * new one from now on, and not by the old one. All of them must be within reach, else one would go on trusting the old one.
+ */
+export async function renewKit(settings: BackupSettings): Promise<string> {
+  const keyring = await readKeyRing(settings.keys);
+  if (!keyring) throw noKeys(settings);
+  await access(dirname(settings.keys), constants.W_OK).catch((error: unknown) => {
+    throw new BackupProblem(
+      'impossible',
+      `${settings.keys} cannot be written here, and would go on with the kit of before. Renew the kit where the keys are kept.`,
+      { object: settings.keys, cause: error },
+    );
+  });
+  const stores = await Promise.all(
+    settings.repositories.map(async (address) => openStore(address, settings.s3, { create: false })),
+  );
+  try {
+    const before = await Promise.all(stores.map(async (store) => recipientsIn(store, keyring)));
+    const { identity, recipient } = await newAgeKeyPair();
+    // The page first: a key that nobody has must open nothing.
+    await makeFolder(dirname(settings.keys));
+    const page = Buffer.from(kitPage(settings, keyring, identity));
+    await writeDurably(dirname(settings.keys), basename(kitFile(settings)), page);
+    const renewed = { ...keyring, recipient };
+    for (const store of stores) await wrapKeys(store, renewed, { add: [recipient] });
+    await writeKeyRing(settings.keys, renewed);
+    for (const [index, store] of stores.entries()) {
+      await wrapKeys(store, renewed, { remove: before[index] ?? [] });
+    }
+    return kitFile(settings);
+  } finally {
+    await Promise.all(stores.map(async (store) => store.close()));
+  }
+}
+
+function noKeys({ keys }: BackupSettings): BackupProblem {
+  return new BackupProblem('wrong-key', `There are no keys of backups in ${keys}.`, { object: keys });
 }
 
 function asError(reason: unknown): Error {

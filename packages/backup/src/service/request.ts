@@ -32,6 +32,7 @@ export interface Requested {
 /** A status is written every two seconds. */
 const FRESH_MS = 15_000;
 const POLL_MS = 500;
+const BUSY_MS = 60_000;
 
 /**
  * A backup that somebody asked for, in every repository. The service that receives the log goes on beside it; where none
@@ -86,21 +87,23 @@ async function each(
   for (const repository of repositories) {
     let faults: CopyOutcome['faults'] = [];
     try {
-      const manifest = await createBackup({
-        repository,
-        connectionString,
-        reason,
-        appVersion: settings.appVersion,
-        waitForWal: async (systemId, lsn) => waitFor(repository, systemId, lsn),
-        copyAttached: async () => {
-          const known = new Set<string>();
-          const outcome = await copyAttached({ repository, connectionString, open, signal, known });
-          ({ faults } = outcome);
-          return { until: outcome.until, objects: known.size, bytes: outcome.bytes };
-        },
-        signal,
-        onProgress: ({ bytes }) => onProgress(repository.address, bytes),
-      });
+      const manifest = await whenFree(signal, async () =>
+        createBackup({
+          repository,
+          connectionString,
+          reason,
+          appVersion: settings.appVersion,
+          waitForWal: async (systemId, lsn) => waitFor(repository, systemId, lsn),
+          copyAttached: async () => {
+            const index = await repository.attachedIndex();
+            const outcome = await copyAttached({ repository, connectionString, open, signal, index });
+            ({ faults } = outcome);
+            return { until: outcome.until, objects: index.count(), bytes: outcome.bytes };
+          },
+          signal,
+          onProgress: ({ bytes }) => onProgress(repository.address, bytes),
+        }),
+      );
       results.push({ repository: repository.address, manifest, faults, problem: undefined });
     } catch (error) {
       signal.throwIfAborted();
@@ -109,6 +112,18 @@ async function each(
     }
   }
   return results;
+}
+
+/** The service copies files and exports there now and then: that is over soon. */
+async function whenFree<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  for (const until = performance.now() + BUSY_MS; ; await pause(POLL_MS, undefined, { signal })) {
+    try {
+      return await work();
+    } catch (error) {
+      const busy = error instanceof BackupProblem && error.kind === 'busy';
+      if (!busy || performance.now() > until) throw error;
+    }
+  }
 }
 
 /** The service brings it within seconds. */

@@ -1,13 +1,29 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { copyAttached, type OpenObject } from '../attached/copy.ts';
-import { createBackup } from '../engine/create.ts';
+import pg from 'pg';
+import { z } from 'zod';
+import type { OpenObject } from '../attached/copy.ts';
+import type { TryApplication } from '../drill/drill.ts';
 import { type Shipping, startShipping } from '../engine/ship.ts';
+import { parseLsn } from '../postgres/lsn.ts';
 import { startWalReceiver, type WalEvent, type WalReceiver } from '../postgres/wal-receiver.ts';
 import type { BackupManifest } from '../repository/manifest.ts';
 import type { OpenedRepository } from '../repository/open-repository.ts';
+import { BackupProblem } from '../repository/problem.ts';
+import { TASKS } from '../schedule/last-runs.ts';
+import { type Schedule, type ScheduleEvent, startSchedule } from '../schedule/schedule.ts';
+import { startDeadMansSwitch } from './dead-mans-switch.ts';
+import { Keeper } from './keeper.ts';
 import { type BackupSettings, isKitWaiting, kitFile, openRepositories } from './repositories.ts';
-import { type RepositoryStatus, writeStatus } from './status.ts';
+import {
+  agesIn,
+  alertsIn,
+  readStatus,
+  type RepositoryStatus,
+  type ServiceStatus,
+  writeStatus,
+} from './status.ts';
+import { tasksOf } from './tasks.ts';
 
 export interface BackupServiceOptions {
   readonly settings: BackupSettings;
@@ -15,6 +31,8 @@ export interface BackupServiceOptions {
   readonly connectionString: string;
   /** Opens what users attached. */
   readonly open: OpenObject;
+  /** What a drill does with the application on the restored database. */
+  readonly application: TryApplication;
   readonly say: (message: string) => void;
 }
 
@@ -22,9 +40,9 @@ export interface BackupServiceOptions {
 export const SLOT = 'calculaud_wal';
 const TURN_MS = 10_000;
 const STATUS_EVERY_MS = 2000;
-const BASE_EVERY_MS = 24 * 3_600_000;
-const BASE_LIMIT_MS = 6 * 3_600_000;
-const ATTACHED_EVERY_MS = 60_000;
+const FILES_EVERY_MS = 60_000;
+/** Others write to the repositories, too. */
+const LOOK_EVERY_MS = 30_000;
 /** A repository that could not be used is tried again, and a backup that failed. */
 const RETRY_MS = 60_000;
 
@@ -44,30 +62,18 @@ export function startBackupService(options: BackupServiceOptions): { stop(): Pro
   };
 }
 
-type Newest = Pick<BackupManifest, 'finishedAt' | 'systemId' | 'timeline'>;
-
-/** What is known of one repository that can be used. */
-interface Keeper {
-  readonly repository: OpenedRepository;
-  readonly known: Set<string>;
-  /** The newest backup that can be read. */
-  newest: Newest | undefined;
-  /** Why one is due before its time. */
-  baseWanted: BackupManifest['reason'] | undefined;
-  triedAt: number;
-  attachedUntil: Date | undefined;
-  attachedAt: number;
-  faults: readonly string[];
-  trouble: string | null;
-}
-
 class Service {
   readonly #options: BackupServiceOptions;
+  readonly #startedAt = new Date();
   readonly #ended = new AbortController();
+  #before: ServiceStatus | undefined;
   #keepers: Keeper[] = [];
   #unusable: readonly { readonly address: string; readonly problem: Error }[] = [];
+  #openedAt = Number.NEGATIVE_INFINITY;
   #receiver: WalReceiver | undefined;
   #shipping: Shipping | undefined;
+  #schedule: Schedule | undefined;
+  #slotSafeBytes: number | undefined;
   #trouble: string | null = null;
 
   constructor(options: BackupServiceOptions) {
@@ -79,62 +85,79 @@ class Service {
   }
 
   async run(): Promise<void> {
+    const { settings, say } = this.#options;
+    this.#before = await readStatus(settings.workFolder);
     const status = setInterval(() => void this.#writeStatus(), STATUS_EVERY_MS);
-    const { signal } = this.#ended;
-    let openedAt = Number.NEGATIVE_INFINITY;
-    while (!signal.aborted) {
-      try {
-        const retry = this.#unusable.length > 0 && performance.now() - openedAt > RETRY_MS;
-        if (!this.#shipping || retry) {
-          openedAt = performance.now();
-          await this.#open();
-        }
-        for (const keeper of this.#keepers) await this.#turn(keeper);
-      } catch (error) {
-        if (signal.aborted) break;
-        this.#tell(error);
-      }
-      await pause(TURN_MS, undefined, { signal }).catch(() => undefined);
-    }
+    const deadMansSwitch =
+      settings.pingUrl === undefined
+        ? undefined
+        : startDeadMansSwitch({ url: settings.pingUrl, isWell: () => this.#isWell(), say });
+    await Promise.all([
+      this.#every(TURN_MS, async () => this.#turn()),
+      this.#every(FILES_EVERY_MS, async () => this.#copyFiles()),
+      this.#every(LOOK_EVERY_MS, async () => this.#look()),
+    ]);
     clearInterval(status);
+    await deadMansSwitch?.stop();
+    await this.#schedule?.stop();
     await this.#receiver?.stop();
     await this.#shipping?.stop();
     await Promise.all(this.#keepers.map(async ({ repository }) => repository.close()));
     await this.#writeStatus();
   }
 
+  async #every(ms: number, work: () => Promise<void>): Promise<void> {
+    const { signal } = this.#ended;
+    while (!signal.aborted) {
+      await work().catch((error: unknown) => {
+        if (!signal.aborted) this.#tell(error);
+      });
+      await pause(ms, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Opens what could not be opened before, and begins what cannot wait for its time. */
+  async #turn(): Promise<void> {
+    const now = performance.now();
+    if (!this.#shipping || (this.#unusable.length > 0 && now - this.#openedAt > RETRY_MS)) {
+      this.#openedAt = now;
+      await this.#open();
+    }
+    const wanting = this.#keepers.some(
+      (keeper) => this.#baseDue(keeper) !== undefined && now - keeper.baseTriedAt > RETRY_MS,
+    );
+    // What these fail of is told by the schedule.
+    if (wanting) void this.#schedule?.runNow('base').catch(() => undefined);
+    const mended = this.#keepers.some((keeper) => keeper.mayBeMended);
+    if (mended) void this.#schedule?.runNow('verification').catch(() => undefined);
+  }
+
   async #open(): Promise<void> {
     const { settings, connectionString, say } = this.#options;
     const { repositories, unusable } = await openRepositories(settings);
-    for (const { problem } of unusable) this.#tell(problem);
-    const before = new Set(this.#keepers.map(({ repository }) => repository.address));
-    const fresh = repositories.filter(({ address }) => !before.has(address));
-    // Those that are in use already were opened a second time.
-    for (const repository of repositories) if (before.has(repository.address)) await repository.close();
-    this.#unusable = unusable;
-    if (this.#shipping && fresh.length === 0) return;
-    for (const repository of fresh) {
-      this.#keepers.push({
-        repository,
-        known: new Set(),
-        newest: (await repository.listManifests()).find(
-          (one): one is BackupManifest => !('unreadable' in one),
-        ),
-        baseWanted: undefined,
-        triedAt: Number.NEGATIVE_INFINITY,
-        attachedUntil: undefined,
-        attachedAt: Number.NEGATIVE_INFINITY,
-        faults: [],
-        trouble: null,
-      });
+    for (const { address, problem } of unusable) {
+      const told = this.#unusable.find((each) => each.address === address)?.problem.message;
+      if (told !== problem.message) this.#tell(problem);
     }
+    const before = new Set(this.#keepers.map(({ address }) => address));
+    const fresh: Keeper[] = [];
+    const failed: { readonly address: string; readonly problem: Error }[] = [];
+    for (const repository of repositories) {
+      const keeper = before.has(repository.address) ? undefined : await this.#keep(repository, failed);
+      // Those that are in use already were opened a second time.
+      if (keeper) fresh.push(keeper);
+      else await repository.close();
+    }
+    this.#unusable = [...unusable, ...failed];
+    if (this.#shipping && fresh.length === 0) return;
+    this.#keepers.push(...fresh);
     await this.#shipping?.stop();
     const spool = spoolOf(settings);
     this.#shipping = startShipping({
       spool,
       repositories: this.#keepers.map(({ repository }) => repository),
       onEvent: (event) => {
-        const keeper = this.#keepers.find(({ repository }) => repository.address === event.address);
+        const keeper = this.#keepers.find(({ address }) => address === event.address);
         if (keeper) keeper.trouble = event.kind === 'trouble' ? event.reason : null;
         say(
           event.kind === 'trouble'
@@ -147,8 +170,10 @@ class Service {
       connectionString,
       slot: SLOT,
       spool,
+      synchronous: settings.synchronous,
       onEvent: (event) => void this.#heard(event),
     });
+    this.#schedule ??= await this.#startSchedule();
     for (const { address } of fresh) say(`Backup: the database is backed up to ${address} all the time.`);
     if (isKitWaiting(settings)) {
       say(
@@ -158,6 +183,50 @@ class Service {
     if (settings.repositories.length === 1) {
       say('Backup: there is one repository. Add one on another machine: CALCULAUD_BACKUP_REPOSITORIES.');
     }
+  }
+
+  async #keep(
+    repository: OpenedRepository,
+    failed: { readonly address: string; readonly problem: Error }[],
+  ): Promise<Keeper | undefined> {
+    const { address } = repository;
+    const keeper = new Keeper(repository, agesIn(this.#before, address));
+    try {
+      await keeper.refresh();
+      return keeper;
+    } catch (error) {
+      this.#tell(error);
+      failed.push({ address, problem: error instanceof Error ? error : new Error(String(error)) });
+      return undefined;
+    }
+  }
+
+  async #startSchedule(): Promise<Schedule> {
+    const { settings, connectionString, open, application, say } = this.#options;
+    return startSchedule({
+      path: join(settings.workFolder, 'last-runs.json'),
+      // Of this installation alone.
+      seed: this.#keepers[0]?.repository.id ?? '',
+      work: tasksOf({
+        settings,
+        connectionString,
+        open,
+        application,
+        policy: settings.retention,
+        keepers: () => this.#keepers,
+        baseDue: (keeper) => this.#baseDue(keeper),
+        waitForWal: async (keeper, systemId, lsn, signal) =>
+          this.#shipping?.waitFor(keeper.address, systemId, lsn, signal),
+        say,
+      }),
+      onEvent: (event) => this.#scheduled(event),
+    });
+  }
+
+  #scheduled(event: ScheduleEvent): void {
+    const { say } = this.#options;
+    if (event.kind === 'trouble') say(`Backup: ${event.words}`);
+    if (event.kind === 'failed') say(`Backup: ${event.task} failed. ${event.words} It is tried again.`);
   }
 
   async #heard(event: WalEvent): Promise<void> {
@@ -180,8 +249,8 @@ class Service {
         this.#options.say(
           `Backup: the log from ${gap.fromLsn} to ${gap.toLsn} is lost to backups (${gap.reason}). A new base backup is made now.`,
         );
-        this.#wantBase();
         for (const keeper of this.#keepers) {
+          keeper.baseWanted = 'after-gap';
           await keeper.repository.putGap(gap).catch((error: unknown) => this.#tell(error));
         }
         break;
@@ -189,73 +258,37 @@ class Service {
     }
   }
 
-  #wantBase(): void {
-    for (const keeper of this.#keepers) keeper.baseWanted = 'after-gap';
-  }
-
-  /** What is due for one repository. */
-  async #turn(keeper: Keeper): Promise<void> {
-    const now = performance.now();
-    if (now - keeper.attachedAt > ATTACHED_EVERY_MS) {
-      keeper.attachedAt = now;
-      await this.#copyAttached(keeper).catch((error: unknown) => this.#tell(error, keeper));
-    }
-    const reason = this.#dueFor(keeper);
-    if (reason === undefined || now - keeper.triedAt < RETRY_MS) return;
-    keeper.triedAt = now;
-    try {
-      const manifest = await this.#backUp(keeper, reason);
-      keeper.newest = manifest;
-      keeper.baseWanted = undefined;
-      keeper.trouble = null;
-      this.#options.say(`Backup: ${manifest.id} is complete in ${keeper.repository.address}.`);
-    } catch (error) {
-      if (!this.#ended.signal.aborted) this.#tell(error, keeper);
-    }
-  }
-
-  /** Why a base backup is due now; undefined when none is. */
-  #dueFor({ newest, baseWanted }: Keeper): BackupManifest['reason'] | undefined {
+  /** Why a base backup is needed before its time; undefined when it can wait. */
+  #baseDue(keeper: Keeper): BackupManifest['reason'] | undefined {
+    const { newest, baseWanted } = keeper;
     if (baseWanted !== undefined) return baseWanted;
     if (!newest) return 'scheduled';
+    if (keeper.wantsMending) return 'after-damage';
     const { connected, systemId, timeline } = this.#receiver?.position() ?? { connected: false };
     // A server that was restored goes on beside its past, and another one has its own: only a backup of it reaches it.
-    if (connected && (systemId !== newest.systemId || timeline !== newest.timeline)) return 'after-gap';
-    const age = Date.now() - new Date(newest.finishedAt).getTime();
-    // A clock that went back makes no backup too new for ever.
-    return age > BASE_EVERY_MS || age < 0 ? 'scheduled' : undefined;
+    const elsewhere = connected && (systemId !== newest.systemId || timeline !== newest.timeline);
+    return elsewhere ? 'after-gap' : undefined;
   }
 
-  async #backUp(keeper: Keeper, reason: BackupManifest['reason']): Promise<BackupManifest> {
-    const { settings, connectionString } = this.#options;
-    const { repository } = keeper;
-    const signal = AbortSignal.any([this.#ended.signal, AbortSignal.timeout(BASE_LIMIT_MS)]);
-    return createBackup({
-      repository,
-      connectionString,
-      reason,
-      appVersion: settings.appVersion,
-      waitForWal: async (systemId, lsn) => this.#shipping?.waitFor(repository.address, systemId, lsn, signal),
-      copyAttached: async () => {
-        await this.#copyAttached(keeper);
-        return { until: keeper.attachedUntil ?? new Date(0), objects: keeper.known.size, bytes: 0 };
-      },
-      signal,
-    });
-  }
-
-  async #copyAttached(keeper: Keeper): Promise<void> {
+  async #copyFiles(): Promise<void> {
     const { connectionString, open } = this.#options;
-    const { repository, known } = keeper;
-    const { until, faults } = await copyAttached({
-      repository,
-      connectionString,
-      open,
-      signal: this.#ended.signal,
-      known,
-    });
-    keeper.attachedUntil = until;
-    keeper.faults = faults.map(({ filename, key, words }) => `${filename} (${key}) ${words}`);
+    const { signal } = this.#ended;
+    for (const keeper of this.#keepers) {
+      try {
+        await keeper.copyAttached({ connectionString, open, signal });
+      } catch (error) {
+        // Somebody else is at work there, and files are copied in a minute again.
+        const busy = error instanceof BackupProblem && error.kind === 'busy';
+        if (!signal.aborted && !busy) this.#tell(error, keeper);
+      }
+    }
+  }
+
+  async #look(): Promise<void> {
+    for (const keeper of this.#keepers) {
+      await keeper.refreshWhenChanged().catch((error: unknown) => this.#tell(error, keeper));
+    }
+    this.#slotSafeBytes = await slotSafeBytes(this.#options.connectionString).catch(() => undefined);
   }
 
   #tell(error: unknown, keeper?: Keeper): void {
@@ -267,42 +300,105 @@ class Service {
     this.#options.say(`Backup: ${words}`);
   }
 
+  #isWell(): boolean {
+    const alerts = alertsIn(this.#status(), new Date());
+    return !alerts.some(({ severity }) => severity === 'critical');
+  }
+
   async #writeStatus(): Promise<void> {
+    const position = this.#receiver?.position();
+    for (const { address, logAge } of this.#keepers) {
+      const { connected, lastMessageAt, systemId, serverLsn } = position ?? { connected: false };
+      if (connected && lastMessageAt && systemId && serverLsn)
+        logAge.written(lastMessageAt, systemId, serverLsn);
+      const shipped = this.#shipping?.position(address);
+      if (shipped) logAge.shipped(shipped.systemId, shipped.lsn);
+    }
+    await writeStatus(this.#options.settings.workFolder, this.#status()).catch(() => undefined);
+  }
+
+  #status(): ServiceStatus {
     const { settings } = this.#options;
     const position = this.#receiver?.position();
     const usable = this.#keepers.map((keeper): RepositoryStatus => {
-      const { address } = keeper.repository;
-      const shipped = this.#shipping?.position(address);
+      const shipped = this.#shipping?.position(keeper.address);
+      const isSame = shipped && shipped.systemId === position?.systemId;
       return {
-        address,
+        address: keeper.address,
         trouble: keeper.trouble,
         lsn: shipped?.lsn ?? null,
         shippedAt: shipped?.at.toISOString() ?? null,
-        lastBackupAt: keeper.newest?.finishedAt ?? null,
         attachedUntil: keeper.attachedUntil?.toISOString() ?? null,
         faults: [...keeper.faults],
+        watchedSince: keeper.watchedSince,
+        ...keeper.known,
+        corrupt: [...keeper.known.corrupt],
+        logComplete: keeper.logAge.complete,
+        logLagBytes: isSame && position?.serverLsn ? behind(position.serverLsn, shipped.lsn) : undefined,
+        slotSafeBytes: this.#slotSafeBytes,
+        filesNotCopied: keeper.filesNotCopied,
+        freeBytes: keeper.freeBytes,
       };
     });
     const unusable = this.#unusable.map(({ address, problem }): RepositoryStatus => {
+      const before = this.#before?.repositories.find((each) => each.address === address);
       return {
-        address,
-        trouble: problem.message,
         lsn: null,
         shippedAt: null,
-        lastBackupAt: null,
         attachedUntil: null,
         faults: [],
+        watchedSince: this.#startedAt,
+        gapsSinceBase: 0,
+        corrupt: [],
+        ...before,
+        address,
+        trouble: problem.message,
       };
     });
-    await writeStatus(settings.workFolder, {
+    const runs = this.#schedule?.lastRuns();
+    return {
+      format: 2,
       at: new Date().toISOString(),
+      startedAt: this.#startedAt.toISOString(),
       receiving: position?.connected ?? false,
       systemId: position?.systemId ?? null,
       receivedLsn: position?.flushedLsn ?? null,
       serverLsn: position?.serverLsn ?? null,
       trouble: this.#trouble,
       kitWaiting: isKitWaiting(settings),
+      tasks: TASKS.map((task) => {
+        const run = runs?.get(task);
+        return {
+          task,
+          running: run?.runningSince != null,
+          succeededAt: run?.succeeded?.endedAt ?? null,
+          failures: run?.failures ?? 0,
+          nextAt: this.#schedule?.nextAt(task)?.toISOString() ?? null,
+        };
+      }),
       repositories: [...usable, ...unusable],
-    }).catch(() => undefined);
+    };
+  }
+}
+
+function behind(serverLsn: string, shippedLsn: string): number {
+  const bytes = parseLsn(serverLsn) - parseLsn(shippedLsn);
+  return bytes > 0n ? Number(bytes) : 0;
+}
+
+const slotRow = z.object({ safe: z.coerce.number().nullable() });
+
+/** How much log the server writes until it gives the slot up; undefined when it never does. */
+async function slotSafeBytes(connectionString: string): Promise<number | undefined> {
+  const client = new pg.Client({ connectionString, application_name: 'calculaud backup' });
+  await client.connect();
+  try {
+    const { rows } = await client.query(
+      '/* backup.slot */ select safe_wal_size as safe from pg_replication_slots where slot_name = $1',
+      [SLOT],
+    );
+    return rows.length === 0 ? undefined : (slotRow.parse(rows[0]).safe ?? undefined);
+  } finally {
+    await client.end();
   }
 }

@@ -11,6 +11,17 @@ export const backupCommands: CommandGroup = {
   description: 'Look after the backups.',
   commands: [
     {
+      usage: 'status',
+      description:
+        'Show how old each kind of backup is in each repository, what runs next, and what needs a look. Ends with 2 when ' +
+        'something does, with 7 when no backup service has told anything.',
+      examples: [
+        ['calculaud backup status', 'are the backups well?'],
+        ['calculaud backup status --json', 'for a program that watches'],
+      ],
+      load: () => import('./status.ts'),
+    },
+    {
       usage: 'create',
       description:
         'Make a base backup now, beside the running system, in every repository. The system makes one a day by itself.',
@@ -59,6 +70,41 @@ export const backupCommands: CommandGroup = {
         ['calculaud backup extract 20261201T030000Z-1a2b3c4d calculaud.tar', 'then: calculaud import'],
       ],
       load: () => import('./extract.ts'),
+    },
+    {
+      usage: 'prune',
+      description:
+        'Remove what need not be kept any longer, as CALCULAUD_BACKUP_KEEP_… says; the system does so once a day by itself. ' +
+        'What becomes needless is marked first and goes 72 hours later. Two verified backups always stay. Ends with 2 when ' +
+        'nothing may be removed because something cannot be read.',
+      options: [
+        {
+          flags: '--dry-run',
+          description:
+            'only say what goes, and why the rest stays; ends with 2 when there is something to do',
+        },
+        { flags: '--yes', description: 'do not ask' },
+        fromFlag,
+      ],
+      examples: [
+        ['calculaud backup prune --dry-run', 'what stays, and why?'],
+        ['calculaud backup prune --yes', 'after the settings were changed'],
+      ],
+      load: () => import('./prune.ts'),
+    },
+    {
+      usage: 'hold <id>',
+      description: 'Keep a backup until it is released, whatever the settings say, as for a court.',
+      options: [{ flags: '--why <words>', description: 'stays on record', required: true }, fromFlag],
+      examples: [['calculaud backup hold 20261201T030000Z-1a2b3c4d --why "audit 2026"', 'it stays']],
+      load: () => import('./hold.ts'),
+    },
+    {
+      usage: 'release <id>',
+      description: 'End the hold on a backup. That it was held stays on record.',
+      options: [{ flags: '--why <words>', description: 'stays on record', required: true }, fromFlag],
+      examples: [['calculaud backup release 20261201T030000Z-1a2b3c4d --why "audit is over"', 'as others']],
+      load: () => import('./release.ts'),
     },
   ],
 };

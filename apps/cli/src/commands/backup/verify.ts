@@ -7,8 +7,9 @@ import { inMegabytes, progressOf } from '../../ui/progress.ts';
 
 const options = z.object({ kit: z.string().optional(), from: z.string().optional() });
 
-export const run: Run = async ({ terminal, config, options: typed, arguments: [id] }) =>
-  withEngines(config(), terminal, options.parse(typed), async (engines) => {
+export const run: Run = async ({ terminal, config, options: typed, arguments: [id] }) => {
+  const { kit, from } = options.parse(typed);
+  return withEngines(config(), terminal, { kit, from }, async (engines) => {
     let [looked, faulty] = [0, 0];
     for (const { engine } of engines) {
       const all = await engine.list();
@@ -30,6 +31,8 @@ export const run: Run = async ({ terminal, config, options: typed, arguments: [i
         signal: new AbortController().signal,
         onProgress,
       });
+      // With the kit alone nothing is changed, and this machine may not be the one that backs up.
+      if (kit === undefined) await engine.recordVerification?.(verification);
       for (const { object, words } of verification.faults) {
         terminal.say(`! ${engine.address}: ${object}: ${words}`);
         terminal.emit('fault', { repository: engine.address, object, words });
@@ -51,3 +54,4 @@ export const run: Run = async ({ terminal, config, options: typed, arguments: [i
       EXIT.findings,
     );
   });
+};

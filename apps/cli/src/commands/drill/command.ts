@@ -3,11 +3,15 @@ import type { CommandDescription } from '../../command.ts';
 export const drillCommand: CommandDescription = {
   usage: 'drill',
   description:
-    'Prove that the backups can be restored: restores into a scratch folder, beside everything that runs, and looks at every ' +
-    'page, index, reference and file. Uses the last repository of the configuration, which should be the remote one. The ' +
+    'Prove that the backups can be restored: restores into a scratch folder, beside everything that runs, starts the ' +
+    'application on it, compares every table with what was noted where it lives, and looks at every page, index, ' +
+    'reference, rule and file. Uses the last repository of the configuration, which should be the remote one. The ' +
     'result is kept there, signed. Ends with 2 when something is lost or altered, with 7 when it could not be verified.',
   options: [
-    { flags: '--to <moment>', description: 'what to restore: latest without it' },
+    {
+      flags: '--to <moment>',
+      description: 'what to restore: without it the newest moment of which the contents were noted',
+    },
     { flags: '--from <repository>', description: 'from this folder or bucket' },
     {
       flags: '--kit <file>',

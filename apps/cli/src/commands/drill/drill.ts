@@ -1,3 +1,6 @@
+import { readStatus } from '@calculaud/backup/service/status';
+import type { Config } from '@calculaud/config/config';
+import { tryApplication } from '@calculaud/server/drill/service';
 import { type DrillResult, runDrill } from '@calculaud/backup/drill/drill';
 import { parseTarget } from '@calculaud/backup/engine/target';
 import type { OpenedRepository } from '@calculaud/backup/repository/open-repository';
@@ -12,7 +15,7 @@ import { table } from '../../ui/table.ts';
 import type { Terminal } from '../../ui/terminal.ts';
 
 const options = z.object({
-  to: z.string().default('latest'),
+  to: z.string().optional(),
   from: z.string().optional(),
   kit: z.string().optional(),
   history: z.boolean().default(false),
@@ -26,7 +29,7 @@ const EXITS: Readonly<Record<DrillResult['verdict'], number>> = {
 
 export const run: Run = async ({ terminal, config, options: typed }) => {
   const { to, from, kit, history } = options.parse(typed);
-  const target = parseTarget(to);
+  const target = to === undefined ? ({ kind: 'noted' } as const) : parseTarget(to);
   const settings = config();
   // The last one: what is on this machine, too, would hide that the other one is of no use.
   const last = from ?? settings.backup.repositories.at(-1);
@@ -38,6 +41,8 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
         repository,
         target,
         directory: join(directory, 'data'),
+        application: async (url) => tryApplication(settings, url),
+        logComplete: await logCompleteIn(settings, repository.address),
         appVersion: settings.app.version,
         signal: new AbortController().signal,
         onProgress: (words) => terminal.say(`  ${words}`),
@@ -47,7 +52,7 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
         for (const fault of faults) terminal.say(`! ${check}: ${fault}`);
       }
       if (result.problem !== null) terminal.say(`! ${result.problem}`);
-      const { files, log, recovery, checks } = result.phases;
+      const { files, log, recovery, application, checks } = result.phases;
       terminal.print(
         table([
           ['Drill', `${result.id}: ${result.verdict}`],
@@ -56,7 +61,11 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
           ['Reached', result.reached ?? 'nothing'],
           ['Last commit', result.lastCommit ?? 'none after the backup'],
           ['Answers after', result.rtoSeconds === null ? 'never' : `${result.rtoSeconds} s`],
-          ['Of these', `files ${files} s, log ${log} s, recovery ${recovery} s; checks took ${checks} s`],
+          [
+            'Of these',
+            `files ${files} s, log ${log} s, recovery ${recovery} s, application ${application} s; checks took ${checks} s`,
+          ],
+          ['Would be lost', result.rpoSeconds === null ? 'not known here' : `${result.rpoSeconds} s`],
         ]),
       );
       return EXITS[result.verdict];
@@ -65,6 +74,12 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
     }
   });
 };
+
+/** What the service on this machine knows; elsewhere nobody does. */
+async function logCompleteIn({ backup }: Config, address: string): Promise<Date | undefined> {
+  const status = await readStatus(backup.workFolder);
+  return status?.repositories.find((each) => each.address === address)?.logComplete;
+}
 
 const kept = z.object({ at: z.string(), verdict: z.string(), rtoSeconds: z.number().nullable() });
 

@@ -15,7 +15,7 @@ const config = environment({
 });
 
 describe('generated', () => {
-  const contents = generatedContents(config, neededSecrets(config));
+  const contents = generatedContents(config, neededSecrets(config), 'keys');
 
   test('each secret has a content of its own, of 256 bits where somebody could guess', () => {
     expect([...contents.keys()]).toEqual(neededSecrets(config).map(({ secret }) => secret));
@@ -43,7 +43,7 @@ describe('generated', () => {
   });
 
   test('another run makes others', () => {
-    const again = generatedContents(config, neededSecrets(config));
+    const again = generatedContents(config, neededSecrets(config), 'keys');
     expect([...again.values()].filter((content) => [...contents.values()].includes(content))).toEqual([]);
   });
 });

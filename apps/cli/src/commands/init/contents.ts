@@ -40,7 +40,11 @@ export function givenContents(pairs: readonly string[], { domain }: EnvironmentC
 }
 
 /** Makes those that are to be generated. The URLs of one login share their password. */
-export function generatedContents(config: EnvironmentConfig, secrets: readonly NeededSecret[]): Contents {
+export function generatedContents(
+  config: EnvironmentConfig,
+  secrets: readonly NeededSecret[],
+  backupKeys: string,
+): Contents {
   const all = new Map<SecretName, () => string>([
     ['database-superuser', password],
     ...DATABASE_LOGINS.map(
@@ -51,6 +55,7 @@ export function generatedContents(config: EnvironmentConfig, secrets: readonly N
     ['tls', () => certificate(config.domain)],
     ['s3-access-key-id', () => randomBytes(10).toString('hex').toUpperCase()],
     ['s3-secret-access-key', password],
+    ['backup-keys', () => backupKeys],
   ]);
   const passwords = {
     owner: password(),

@@ -1,4 +1,9 @@
+import { printKeyRing } from '@calculaud/backup/repository/keyring';
+import { makeRecoveryKit } from '@calculaud/backup/repository/recovery-kit';
+import { newKeys } from '@calculaud/backup/service/repositories';
+import packageJson from '../../../package.json' with { type: 'json' };
 import { existsSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { Run } from '../../command.ts';
 import { environmentFile, loadEnvironment } from '../../environment/file.ts';
@@ -91,7 +96,9 @@ async function prepare({ file, text, config, engine, chosen, terminal }: Prepara
   const needed = neededSecrets(config);
   const configs = swarmMissing ? mounted(config) : await withoutExisting(engine, mounted(config));
   const missing = needed.filter(({ name }) => !existing.has(name));
-  const contents = contentsOf(config, needed, missing, chosen);
+  const keys = await newKeys();
+  const contents = contentsOf(config, needed, missing, { ...chosen, backupKeys: printKeyRing(keys.keyring) });
+  const kit = contents.get('backup-keys') === printKeyRing(keys.keyring) ? kitFile(file, config) : undefined;
 
   const line = chosen.plan ? terminal.print : terminal.say;
   line(`${text === undefined ? '=' : '+'} ${file}`);
@@ -101,6 +108,7 @@ async function prepare({ file, text, config, engine, chosen, terminal }: Prepara
     line(`${how} secret ${name}: ${meaning}`);
   }
   for (const { name } of configs) line(`+ config ${name}`);
+  if (kit !== undefined) line(`+ ${kit}: opens the backups when everything else is gone`);
   terminal.emit('plan', {
     file,
     write: text !== undefined,
@@ -117,6 +125,11 @@ async function prepare({ file, text, config, engine, chosen, terminal }: Prepara
   await confirm(terminal, `Do this on ${engine.name}?`, chosen.yes);
 
   if (text !== undefined) writeFileSync(file, text, { flag: 'wx' });
+  if (kit !== undefined) {
+    // Before the keys: those of which nobody has the kit are worth nothing.
+    writeFileSync(kit, kitPage(config, keys), { flag: 'wx', mode: 0o600 });
+    terminal.emit('created', { recovery_kit: kit });
+  }
   if (swarmMissing) await engine.command.run(['swarm', 'init']);
   const labels = { 'calculaud.stack': stackName(config) };
   for (const { name, secret } of missing) {
@@ -128,9 +141,31 @@ async function prepare({ file, text, config, engine, chosen, terminal }: Prepara
     terminal.emit('created', { config: name });
   }
   await verify(engine, needed);
+  if (kit !== undefined) {
+    terminal.say(`Print ${kit}, keep it far from the hosts, and remove the file: it is not made again.`);
+  }
   terminal.say(`Prepared, and verified. Next: calculaud deploy --file ${file}`);
   terminal.emit('verified', { created: missing.length + configs.length });
   return EXIT.done;
+}
+
+/** Beside the configuration, on the machine of the operator: no host ever has it. */
+function kitFile(file: string, { name }: EnvironmentConfig): string {
+  return join(dirname(file), `recovery-kit.${name}.txt`);
+}
+
+function kitPage(
+  { backup }: EnvironmentConfig,
+  { identity, keyring }: Awaited<ReturnType<typeof newKeys>>,
+): string {
+  return makeRecoveryKit({
+    identity,
+    keyring,
+    addresses: backup?.repositories ?? [],
+    restoreCommand: 'calculaud restore --to latest --into ./data --kit recovery-kit.txt',
+    madeAt: new Date(),
+    appVersion: packageJson.version,
+  });
 }
 
 /** True when the host is no swarm yet and may become one by itself. */
@@ -173,7 +208,7 @@ function contentsOf(
   config: EnvironmentConfig,
   needed: readonly NeededSecret[],
   missing: readonly NeededSecret[],
-  { secret: pairs, selfSigned }: Options,
+  { secret: pairs, selfSigned, backupKeys }: Options & { readonly backupKeys: string },
 ): Contents {
   const given = givenContents(pairs, config);
   const useless = [...given.keys()].find((secret) => !missing.some((other) => other.secret === secret));
@@ -198,7 +233,7 @@ function contentsOf(
     );
   }
   refuseHalfALogin(missing, generated);
-  return new Map([...given, ...generatedContents(config, generated)]);
+  return new Map([...given, ...generatedContents(config, generated, backupKeys)]);
 }
 
 /** The two URLs of the API share a password, which nobody can read out of the one that exists. */

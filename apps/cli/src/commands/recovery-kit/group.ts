@@ -14,6 +14,15 @@ export const recoveryKitCommands: CommandGroup = {
       load: () => import('./confirm.ts'),
     },
     {
+      usage: 'renew',
+      description:
+        'Make a new kit, when the old one was lost or is in wrong hands. The old one opens the repositories no longer; who ' +
+        'copied them before, and has the old one, can still read what he copied. Every repository must be within reach.',
+      options: [{ flags: '--yes', description: 'do not ask' }],
+      examples: [['calculaud recovery-kit renew', 'nobody knows where the old page is']],
+      load: () => import('./renew.ts'),
+    },
+    {
       usage: 'use <file>',
       description:
         'Bring the keys of the backups back to this machine: takes them from the first repository that the kit opens.',

@@ -1,7 +1,7 @@
 import type { AttachedFault } from '@calculaud/backup/attached/copy';
 import { restoreAttached } from '@calculaud/backup/attached/restore';
-import { type Restored, restoreCluster } from '@calculaud/backup/engine/restore';
-import { chooseBase, describeTarget, parseTarget } from '@calculaud/backup/engine/target';
+import { type Restored, restoreCluster, routesTo } from '@calculaud/backup/engine/restore';
+import { describeTarget, parseTarget } from '@calculaud/backup/engine/target';
 import { writeKeyRing } from '@calculaud/backup/repository/keyring';
 import type { OpenedRepository } from '@calculaud/backup/repository/open-repository';
 import { spoolOf } from '@calculaud/backup/service/run';
@@ -21,7 +21,7 @@ import type { Terminal } from '../../ui/terminal.ts';
 import { restoreByPgBackRest } from './by-pgbackrest.ts';
 
 const options = z.object({
-  to: z.string(),
+  to: z.string().optional(),
   into: z.string().optional(),
   from: z.string().optional(),
   kit: z.string().optional(),
@@ -31,6 +31,13 @@ const options = z.object({
 
 export const run: Run = async ({ terminal, config, options: typed }) => {
   const { to, into, from, kit, dryRun, yes } = options.parse(typed);
+  if (to === undefined) {
+    throw new CliError(
+      'A restore needs a moment to go back to.',
+      'Name it: --to latest, --to 2026-12-01T09:30:00Z, or --to <id of a backup>.',
+      EXIT.refused,
+    );
+  }
   const target = parseTarget(to);
   const settings = config();
   if (settings.backup.engine === 'pgbackrest') {
@@ -39,12 +46,15 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
   const dataFolder = into === undefined ? settings.data.directory : resolve(into);
   await assertFree(settings, dataFolder, into);
   return withRepositories(settings, terminal, { kit, from }, async ([repository]) => {
-    const manifests = (await repository.listManifests()).flatMap((one) => ('unreadable' in one ? [] : [one]));
-    const base = chooseBase(manifests, target);
+    const local = spoolOf(backupSettings(settings));
+    const spool = existsSync(local) ? local : undefined;
+    const [{ base, branch }] = await routesTo(repository, target, spool);
     const replaces = existsSync(join(dataFolder, 'postgres'));
     const line = dryRun ? terminal.print : terminal.say;
     line(`~ database of ${dataFolder}: as it was at ${describeTarget(target)}`);
     line(`= from the backup ${base.id} (${base.finishedAt}) in ${repository.address}, and the log after it`);
+    if (branch.timeline !== base.timeline)
+      line(`= over what an earlier restore began (timeline ${branch.timeline})`);
     if (replaces) line('= the database that is there now is kept beside it');
     terminal.emit('plan', {
       target: describeTarget(target),
@@ -60,12 +70,11 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
     const building = join(dataFolder, `restoring-${base.id}`);
     rmSync(building, { recursive: true, force: true });
     mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-    const spool = spoolOf(backupSettings(settings));
     const restored = await restoreCluster({
       repository,
       target,
       directory: building,
-      ...(existsSync(spool) && { spool }),
+      ...(spool !== undefined && { spool }),
       signal: new AbortController().signal,
       onProgress: phases(terminal),
     });
@@ -84,7 +93,9 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
     terminal.say(`Restored in ${seconds.toFixed(1)} s: ${restored.reached}.`);
     if (restored.lastCommit !== null) terminal.say(`The last transaction in it: ${restored.lastCommit}.`);
     if (before !== undefined)
-      terminal.say(`The database of before: ${before}. Remove it when nobody needs it any more.`);
+      terminal.say(
+        `The database of before: ${before}. Bring it back with calculaud restore undo, or remove it when nobody needs it any more.`,
+      );
     for (const { filename, words } of missing) terminal.say(`! the file ${filename} ${words}`);
     terminal.emit('restored', {
       reached: restored.reached,
@@ -99,7 +110,11 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
   });
 };
 
-async function assertFree(config: Config, dataFolder: string, into: string | undefined): Promise<void> {
+export async function assertFree(
+  config: Config,
+  dataFolder: string,
+  into: string | undefined,
+): Promise<void> {
   if (config.database.url !== undefined && into === undefined) {
     throw new CliError(
       'The database is a server of its own (DATABASE_URL), and only a folder can be restored into.',

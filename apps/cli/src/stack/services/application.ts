@@ -6,7 +6,7 @@ import { placement } from '../placement.ts';
 
 /** The services that run the image of Calculaud itself: API, worker, and the step that migrates. */
 
-const DATA = '/data';
+export const DATA = '/data';
 /** Where development mounts the checkout. */
 const SOURCES = '/workspace';
 
@@ -151,7 +151,7 @@ function gracePeriod({ settings }: EnvironmentConfig): string {
   return `${Math.ceil(drain / 1000) + 10}s`;
 }
 
-function application(
+export function application(
   config: EnvironmentConfig,
   image: string,
   command: readonly string[],
@@ -191,11 +191,11 @@ function fromSources([program = '', ...rest]: readonly string[]) {
       };
 }
 
-function storageSecrets({ storage }: EnvironmentConfig): readonly SecretName[] {
+export function storageSecrets({ storage }: EnvironmentConfig): readonly SecretName[] {
   return storage.kind === 'local' ? [] : ['s3-access-key-id', 's3-secret-access-key'];
 }
 
-function secretSettings({ storage }: EnvironmentConfig): Record<string, string> {
+export function secretSettings({ storage }: EnvironmentConfig): Record<string, string> {
   return {
     CALCULAUD_SIGNING_SECRET_FILE: secretPath('signing-secret'),
     ...(storage.kind !== 'local' && {

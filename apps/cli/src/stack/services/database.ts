@@ -8,6 +8,9 @@ import { placement } from '../placement.ts';
 
 /** The key of the script of the first start in the stack file. */
 export const DATABASE_CONFIG = 'database-roles';
+/** The key of the list of who may connect. */
+export const DATABASE_ACCESS = 'database-access';
+const ACCESS_FILE = '/etc/calculaud/pg_hba.conf';
 
 export function databaseService(config: EnvironmentConfig, image: string): ComposeService {
   return {
@@ -29,6 +32,13 @@ export function databaseService(config: EnvironmentConfig, image: string): Compo
       {
         source: DATABASE_CONFIG,
         target: '/docker-entrypoint-initdb.d/10-roles.sh',
+        uid: String(DATABASE_USER),
+        gid: String(DATABASE_USER),
+        mode: 0o444,
+      },
+      {
+        source: DATABASE_ACCESS,
+        target: ACCESS_FILE,
         uid: String(DATABASE_USER),
         gid: String(DATABASE_USER),
         mode: 0o444,
@@ -81,6 +91,7 @@ function serverSettings({ resources }: EnvironmentConfig): string[] {
     `max_connections=${DATABASE_CONNECTIONS}`,
     'random_page_cost=1.1',
     'jit=off',
+    `hba_file=${ACCESS_FILE}`,
     'wal_level=replica',
     'max_wal_senders=8',
     'max_replication_slots=8',

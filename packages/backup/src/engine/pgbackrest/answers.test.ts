@@ -102,8 +102,10 @@ status: error
   test('names what is missing; what a difference needs of the whole one is its own', () => {
     const said = `P01   INFO: file missing '${FULL}/pg_data/base/5/1259.zst'\n${report('invalid', 'valid')}`;
     const fault = { words: 'is missing' };
-    expect(parseVerification(said, FULL).faults).toEqual([{ ...fault, object: 'pg_data/base/5/1259.zst' }]);
-    expect(parseVerification(said, DIFF).faults).toEqual([
+    expect(parseVerification(said, FULL).faults).toMatchObject([
+      { ...fault, object: 'pg_data/base/5/1259.zst' },
+    ]);
+    expect(parseVerification(said, DIFF).faults).toMatchObject([
       { ...fault, object: `${FULL}/pg_data/base/5/1259.zst` },
     ]);
   });

@@ -130,20 +130,18 @@ export interface Verified {
  */
 export function parseVerification(answer: string, id: string): Verified {
   const faults: Fault[] = [];
+  const add = (object: string, words: string): void => void faults.push({ object, of: object, words });
   const about = (name: string) => (name.startsWith(`${id}/`) ? name.slice(id.length + 1) : name);
   for (const [, words = '', name = ''] of answer.matchAll(/INFO: ([a-z ]+) '([^']+)'$/gm)) {
     // What other backups are made of is theirs; of the log every one may need all.
     if (/^\d{8}-\d{6}F/.test(name) && !partsOf(id).some((part) => name.startsWith(`${part}/`))) continue;
-    faults.push({
-      object: about(name),
-      words: words.includes('missing') ? 'is missing' : `is not what it was (${words})`,
-    });
+    add(about(name), words.includes('missing') ? 'is missing' : `is not what it was (${words})`);
   }
   const row = new RegExp(`backup: ${id}, status: (\\w+), total files checked: (\\d+)`).exec(answer);
   const log = /archiveId: \S+, total WAL checked: \d+, total valid WAL: (\d+)/.exec(answer);
-  if (!row) faults.push({ object: id, words: 'was not verified: pgBackRest says nothing of it' });
+  if (!row) add(id, 'was not verified: pgBackRest says nothing of it');
   else if (row[1] !== 'valid' && !faults.some(({ object }) => object !== id)) {
-    faults.push({ object: id, words: `is ${row[1]}: its manifest cannot be read` });
+    add(id, `is ${row[1]}: its manifest cannot be read`);
   }
   return { files: Number(row?.[2] ?? 0), segments: Number(log?.[1] ?? 0), faults };
 }

@@ -9,7 +9,8 @@ import { parseStoreAddress } from '../../repository/open-store.ts';
 import { BackupProblem } from '../../repository/problem.ts';
 import type { CreateWishes, CreatingEngine, RestoredCluster, RestoreWishes } from '../backup-engine.ts';
 import { assertCovered } from '../restore.ts';
-import { chooseBase, contiguous, type Target } from '../target.ts';
+import { type Branch, contiguous } from '../branch.ts';
+import { chooseBase, type Target } from '../target.ts';
 import type { Fault } from '../verify.ts';
 import { parseInfo, parseVerification, type PgBackRestBackup, segmentsIn } from './answers.ts';
 import { type Account, accountForServer, fileFor, folderFor, pgBackRest } from './program.ts';
@@ -179,16 +180,18 @@ class Engine {
     const { segments, missing } = await this.#log(backup, signal);
     const stop = segmentAt(backup.timeline, parseLsn(backup.stopLsn) - 1n);
     const lost = missing ?? (segments.includes(stop) ? undefined : stop);
-    return lost === undefined ? [] : [{ object: lost, words: 'is missing: the log has a hole there' }];
+    return lost === undefined
+      ? []
+      : [{ object: lost, of: lost, words: 'is missing: the log has a hole there' }];
   }
 
-  async #log({ archive, timeline, startLsn }: PgBackRestBackup, signal: AbortSignal) {
+  async #log({ archive, systemId, timeline, startLsn }: PgBackRestBackup, signal: AbortSignal) {
     const listing = await this.#run(
       'repo-ls',
       ['--output=json', '--recurse', `archive/${STANZA}/${archive}`],
       signal,
     );
-    return contiguous({ timeline, startLsn }, segmentsIn(listing));
+    return contiguous({ startLsn }, alone({ systemId, timeline }), segmentsIn(listing));
   }
 
   async restore(
@@ -203,7 +206,7 @@ class Engine {
     }
     const base = chooseBase(await this.list(signal), target);
     const { segments, missing } = await this.#log(base, signal);
-    assertCovered(target, base, segments, missing);
+    assertCovered(target, { base, branch: alone(base) }, segments, missing);
     try {
       const cluster = join(directory, 'postgres');
       folderFor(this.#account, directory);
@@ -295,6 +298,11 @@ class Engine {
     fileFor(this.#account, join(cluster, 'recovery.signal'), '');
     return `${before}archive_mode = 'off'\n`;
   }
+}
+
+/** Restores by pgBackRest stay on the timeline of their backup. */
+function alone({ systemId, timeline }: Pick<Branch, 'systemId' | 'timeline'>): Branch {
+  return { systemId, timeline, steps: [], since: undefined };
 }
 
 function targetSetting(target: Target, lastStart: bigint | undefined): Record<string, string> {

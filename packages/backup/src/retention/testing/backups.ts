@@ -3,7 +3,7 @@ import { type BackupManifest, FORMAT } from '../../repository/manifest.ts';
 import type { OpenedRepository } from '../../repository/open-repository.ts';
 import { newRecordName } from '../../repository/record-name.ts';
 import type { Repository } from '../../repository/repository.ts';
-import type { VerificationRecord } from '../verification.ts';
+import type { VerificationRecord } from '../../engine/verification-record.ts';
 
 export const SYSTEM = '7300000000000000001';
 export const DAY_MS = 24 * 60 * 60 * 1000;
@@ -63,7 +63,7 @@ let verifications = 0;
 
 export async function verified(repository: Repository, backup: string, ok: VerificationRecord['ok'] = true) {
   verifications += 1;
-  const record: VerificationRecord = { backup, at: new Date().toISOString(), ok };
+  const record: VerificationRecord = { backup, at: new Date().toISOString(), ok, faults: [], damaged: [] };
   await repository.putRecord('verifications', String(verifications).padStart(12, '0'), record);
 }
 

@@ -4,11 +4,19 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { expect, test, vi } from 'vitest';
-import { isAlive } from './processes.ts';
-import { connectEmbedded, type EmbeddedPostgres, startEmbeddedPostgres } from './supervisor.ts';
-import { dataFolder, removeFoldersAfterwards, usedDataFolder } from './testing/folders.ts';
-import { hold } from './testing/hold.ts';
-import { query } from './testing/query.ts';
+import { isAlive } from '../packages/embedded/src/processes.ts';
+import {
+  connectEmbedded,
+  type EmbeddedPostgres,
+  startEmbeddedPostgres,
+} from '../packages/embedded/src/supervisor.ts';
+import {
+  dataFolder,
+  removeFoldersAfterwards,
+  usedDataFolder,
+} from '../packages/embedded/src/testing/folders.ts';
+import { hold } from '../packages/embedded/src/testing/hold.ts';
+import { query } from '../packages/embedded/src/testing/query.ts';
 
 removeFoldersAfterwards();
 

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { EvidenceLog } from '../deployment/evidence-log.ts';
-import { HttpClient } from '../host/http-client.ts';
-import { type FaultyProxy, startFaultyProxy } from '../testing/faulty-proxy.ts';
-import { startTestServer, type TestServer } from '../testing/server.ts';
-import { type ProbeEvent, type ProbeOrder, probeEvent } from './probe-events.ts';
-import { probeSideBySide, type Side } from './side-by-side.ts';
+import { EvidenceLog } from '../apps/cli/src/deployment/evidence-log.ts';
+import { HttpClient } from '../apps/cli/src/host/http-client.ts';
+import { type FaultyProxy, startFaultyProxy } from '../apps/cli/src/testing/faulty-proxy.ts';
+import { startTestServer, type TestServer } from '../apps/cli/src/testing/server.ts';
+import { type ProbeEvent, type ProbeOrder, probeEvent } from '../apps/cli/src/journey/probe-events.ts';
+import { probeSideBySide, type Side } from '../apps/cli/src/journey/side-by-side.ts';
 
 // Pairs come at a steady rate, and slower on a machine that is busy.
 vi.setConfig({ testTimeout: 60_000 });

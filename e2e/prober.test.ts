@@ -1,8 +1,12 @@
 import { PassThrough } from 'node:stream';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { HttpClient } from '../host/http-client.ts';
-import { type FaultyProxy, type PassingRequest, startFaultyProxy } from '../testing/faulty-proxy.ts';
-import { startTestServer, type TestServer } from '../testing/server.ts';
+import { HttpClient } from '../apps/cli/src/host/http-client.ts';
+import {
+  type FaultyProxy,
+  type PassingRequest,
+  startFaultyProxy,
+} from '../apps/cli/src/testing/faulty-proxy.ts';
+import { startTestServer, type TestServer } from '../apps/cli/src/testing/server.ts';
 import {
   addedP99,
   type ProbeEvent,
@@ -10,8 +14,8 @@ import {
   type ProbeSummary,
   probeEvent,
   probeOrder,
-} from './probe-events.ts';
-import { probe } from './prober.ts';
+} from '../apps/cli/src/journey/probe-events.ts';
+import { probe } from '../apps/cli/src/journey/prober.ts';
 
 let server: TestServer;
 let proxy: FaultyProxy;
