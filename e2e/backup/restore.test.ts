@@ -44,7 +44,12 @@ beforeAll(async () => {
       shipping.wake();
     },
   });
-  shipping = startShipping({ spool, repositories: [repository], onEvent: () => undefined });
+  shipping = startShipping({
+    spool,
+    repositories: [repository],
+    limitBytes: 2 ** 32,
+    onEvent: () => undefined,
+  });
   owner = new pg.Client({ connectionString: server.connectionString('owner') });
   owner.on('error', () => undefined);
   await owner.connect();
@@ -312,7 +317,12 @@ describe('a server that is killed, with its folder', () => {
       await openFolderStore(join(folder, 'doomed-repository')),
       newKeyRing(),
     );
-    const ship = startShipping({ spool, repositories: [kept], onEvent: () => undefined });
+    const ship = startShipping({
+      spool,
+      repositories: [kept],
+      limitBytes: 2 ** 32,
+      onEvent: () => undefined,
+    });
     const receive = startWalReceiver({
       connectionString: doomed.connectionString('backup'),
       slot: 'calculaud_wal',

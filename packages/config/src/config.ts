@@ -125,6 +125,8 @@ function backupOf(settings: EffectiveSettings, dataDirectory: string) {
     s3: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
     /** Whether a commit waits until its log is in the work folder, too. */
     synchronous: settings.CALCULAUD_BACKUP_SYNCHRONOUS,
+    /** Bytes of log that may wait in the work folder. */
+    spoolLimitBytes: settings.CALCULAUD_BACKUP_SPOOL_GB * 1024 ** 3,
     retention: {
       pointInTimeDays: settings.CALCULAUD_BACKUP_KEEP_DAYS,
       daily: settings.CALCULAUD_BACKUP_KEEP_DAILY,

@@ -41,6 +41,13 @@ export function integer(minimum: number, maximum: number) {
   });
 }
 
+export function number(minimum: number, maximum: number) {
+  return reader(`a number from ${minimum} to ${maximum}`, (value) => {
+    const found = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
+    return found >= minimum && found <= maximum ? found : undefined;
+  });
+}
+
 /** Port 0 asks the system for any free port. */
 export const port = integer(0, 65_535);
 

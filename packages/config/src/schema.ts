@@ -5,6 +5,7 @@ import {
   host,
   hosts,
   integer,
+  number,
   oneOf,
   origins,
   port,
@@ -156,6 +157,11 @@ export const schema = z.object({
   CALCULAUD_BACKUP_SYNCHRONOUS: boolean.default(false).register(about, {
     description:
       'Acknowledge nothing before the backup service has it on its disk, too: loses nothing with the folder of the database',
+  }),
+  // Less than some segments of 16 MiB would stop the log at every breath of a repository.
+  CALCULAUD_BACKUP_SPOOL_GB: number(0.1, 10_000).default(4).register(about, {
+    description:
+      'Most log that waits on this machine for repositories that cannot be used, in GiB: then the oldest goes that another one has',
   }),
   CALCULAUD_BACKUP_KEEP_DAYS: integer(1, 3660)
     .default(14)

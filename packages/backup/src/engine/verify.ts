@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { parseLsn } from '../postgres/lsn.ts';
+import { parseLsn, placeOf } from '../postgres/lsn.ts';
 import { systemIdOf } from '../postgres/wal-records.ts';
 import type { BackupManifest, ChunkRef } from '../repository/manifest.ts';
 import { BackupProblem } from '../repository/problem.ts';
@@ -95,8 +95,10 @@ async function verifyLog(
       }
     });
   }
-  for (const { fromLsn, toLsn, reason } of await repository.listGaps(base.systemId)) {
+  for (const { timeline, fromLsn, toLsn, reason } of await repository.listGaps(base.systemId)) {
     if (parseLsn(toLsn) <= parseLsn(base.startLsn)) continue;
+    // What a life lacks that a restore has left is not on the way.
+    if (placeOf(segmentOn(branch, parseLsn(fromLsn)))?.timeline !== timeline) continue;
     const object = `${fromLsn} to ${toLsn}`;
     faults.push({ object, of: object, words: `was never received (${reason})` });
   }

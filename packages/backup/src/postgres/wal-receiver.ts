@@ -57,6 +57,8 @@ export interface WalReceiverOptions {
    * knows us under the name of the slot.
    */
   readonly synchronous?: boolean;
+  /** Asked before each segment; as long as it rejects nothing more is received, and the server keeps its log for us. */
+  readonly makeRoom?: () => Promise<void>;
   readonly onEvent: (event: WalEvent) => void;
 }
 
@@ -80,6 +82,8 @@ const SERVER_EPOCH_MS = 946_684_800_000;
 const LOG_REMOVED = '58P01';
 /** "can no longer access replication slot" */
 const SLOT_LOST = '55000';
+/** "replication slot … is active for PID …" */
+const SLOT_TAKEN = '55006';
 
 /** Receives the log of the server for as long as it lives, over restarts of the server, the network and itself. */
 export function startWalReceiver(options: WalReceiverOptions): WalReceiver {
@@ -210,6 +214,7 @@ class Receiver {
       const session = { ...identity, client, folder, progress: await readProgress(folder) };
       this.#systemId = identity.systemId;
       this.#server = parseLsn(identity.flushedLsn);
+      await this.#options.makeRoom?.();
       for (let next = await this.#begin(session); ; ) next = await this.#receive(session, next);
     } finally {
       clearInterval(watch);
@@ -275,6 +280,13 @@ class Receiver {
     } catch (error) {
       if (!(error instanceof pg.DatabaseError)) throw error;
       if (error.code === LOG_REMOVED) return await this.#skipGap(session, from, error.message);
+      if (error.code === SLOT_TAKEN) {
+        throw new BackupProblem(
+          'busy',
+          `Somebody else receives the log of this server (${error.message}). One backup service per server: stop the other one, or this one if it was started by mistake. One that was just killed is let go within a minute.`,
+          { object: this.#options.slot, cause: error },
+        );
+      }
       // The next session makes a new one, and finds out whether the server has the log nevertheless.
       if (error.code === SLOT_LOST) await dropSlot(client, this.#options.slot).catch(() => undefined);
       throw error;
@@ -355,6 +367,7 @@ class Receiver {
 
   async #open(folder: string, start: bigint): Promise<WalFile> {
     if (this.#file) return this.#file;
+    await this.#options.makeRoom?.();
     const [timeline, segment] = [this.#timeline, segmentAt(this.#timeline, start)];
     const file = await WalFile.open(folder, { timeline, start, trusted: segment !== this.#distrusted });
     this.#file = file;

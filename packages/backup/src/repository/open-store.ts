@@ -1,7 +1,9 @@
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openFolderStore } from './folder-store.ts';
 import { BackupProblem } from './problem.ts';
-import type { S3Credentials, S3Place } from './s3-store.ts';
+import { type S3Place, s3Address } from './s3-address.ts';
+import type { S3Credentials } from './s3-store.ts';
 import { type BackupStore, isStoreKey } from './store.ts';
 
 type StorePlace = { readonly kind: 'folder'; readonly path: string } | ({ readonly kind: 's3' } & S3Place);
@@ -20,6 +22,16 @@ export async function openStore(
   // Its client takes 22 MB and 0.2 s, which those who have no bucket are spared.
   const { openS3Store } = await import('./s3-store.ts');
   return openS3Store(place, credentials);
+}
+
+/** The address that a store which is opened by this one has; the same again when it leads nowhere. */
+export function storeAddress(address: string): string {
+  try {
+    const place = parseStoreAddress(address);
+    return place.kind === 'folder' ? `file://${resolve(place.path)}` : s3Address(place);
+  } catch {
+    return address;
+  }
 }
 
 /** Where an address leads; rejects one that is wrong, without repeating what could be a secret in it. */

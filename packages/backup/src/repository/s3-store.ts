@@ -9,16 +9,8 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import { BackupProblem } from './problem.ts';
+import { type S3Place, s3Address } from './s3-address.ts';
 import { assertStoreKey, type BackupStore } from './store.ts';
-
-export interface S3Place {
-  readonly bucket: string;
-  /** Of all keys, without a slash at its ends; empty: the repository has the bucket for itself. */
-  readonly prefix: string;
-  /** undefined: AWS. */
-  readonly endpoint: string | undefined;
-  readonly region: string | undefined;
-}
 
 export interface S3Credentials {
   readonly accessKeyId: string;
@@ -51,7 +43,7 @@ export async function openS3Store(
   { callMs, attempts }: Limits = LIMITS,
 ): Promise<BackupStore> {
   const { bucket, prefix, endpoint, region } = place;
-  const address = addressOf(place);
+  const address = s3Address(place);
   const client = new S3Client({
     // Names of buckets are not host names at other stores, and their regions mean nothing.
     ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
@@ -196,13 +188,6 @@ export async function openS3Store(
       client.destroy();
     },
   };
-}
-
-/** It opens the same store again. */
-function addressOf({ bucket, prefix, endpoint, region }: S3Place): string {
-  const more = [...(endpoint ? [`endpoint=${endpoint}`] : []), ...(region ? [`region=${region}`] : [])];
-  const path = prefix === '' ? '' : `/${prefix}`;
-  return `s3://${bucket}${path}${more.length > 0 ? `?${more.join('&')}` : ''}`;
 }
 
 function unconditional(address: string, cause: unknown): BackupProblem {

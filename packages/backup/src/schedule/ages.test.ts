@@ -36,6 +36,11 @@ test.each<[string, Partial<RepositoryAges>, Partial<RepositoryAges>]>([
   ['corrupt critical', { corrupt: [] }, { corrupt: ['chunks/aa/aabb'] }],
   ['space-short warning', { freeBytes: 1024 ** 3 }, { freeBytes: 1024 ** 3 - 1 }],
   ['slot-endangered critical', { slotSafeBytes: 2 * 1024 ** 3 }, { slotSafeBytes: 2 * 1024 ** 3 - 1 }],
+  [
+    'spool-full critical',
+    { spoolBytes: 799, spoolLimitBytes: 1000 },
+    { spoolBytes: 800, spoolLimitBytes: 1000 },
+  ],
 ])('%s comes with its limit and not before', (alert, before, after) => {
   expect(names(before)).toEqual([]);
   expect(names(after)).toEqual([alert]);

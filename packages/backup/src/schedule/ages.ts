@@ -26,6 +26,9 @@ export interface RepositoryAges {
   /** How much log the server still keeps for the receiver before it drops the slot. */
   readonly slotSafeBytes?: number | undefined;
   readonly filesNotCopied?: number | undefined;
+  /** Log that waits for it on this machine, and how much of it may. */
+  readonly spoolBytes?: number | undefined;
+  readonly spoolLimitBytes?: number | undefined;
   readonly freeBytes?: number | undefined;
   readonly newestBackup?:
     | { readonly totalBytes: number; readonly newBytes: number; readonly seconds: number }
@@ -43,6 +46,7 @@ export interface Alert {
     | 'corrupt'
     | 'slot-endangered'
     | 'space-short'
+    | 'spool-full'
     | 'clock-moved';
   readonly severity: 'warning' | 'critical';
   readonly repository: string;
@@ -54,6 +58,8 @@ const [MINUTE_MS, HOUR_MS] = [60_000, 3_600_000];
 const DAY_MS = 24 * HOUR_MS;
 const SLOT_ENDANGERED_BYTES = 2 * 1024 ** 3;
 const SPACE_SHORT_BYTES = 1024 ** 3;
+/** Of the limit: at the limit itself one segment more or less would make it come and go. */
+const SPOOL_FULL_SHARE = 0.8;
 /** Clocks of two hosts differ by as much. */
 const SKEW_MS = 5 * MINUTE_MS;
 
@@ -133,6 +139,7 @@ function byAge(ages: RepositoryAges, now: Date): readonly Alert[] {
 
 function byFinding(ages: RepositoryAges): readonly Alert[] {
   const { address: repository, newestDrill, gapsSinceBase, corrupt, slotSafeBytes, freeBytes } = ages;
+  const { spoolBytes, spoolLimitBytes } = ages;
   const alerts: Alert[] = [];
   const add = (name: Alert['name'], severity: Alert['severity'], words: string) =>
     alerts.push({ name, severity, repository, words });
@@ -165,6 +172,15 @@ function byFinding(ages: RepositoryAges): readonly Alert[] {
       `The server keeps only ${Math.max(0, Math.floor(slotSafeBytes / 1024 ** 2))} MiB more of the log for the backup; then the backup has a gap. See why the log is not received, or raise max_slot_wal_keep_size.`,
     );
   }
+  if (spoolBytes !== undefined && spoolLimitBytes !== undefined) {
+    if (spoolBytes >= SPOOL_FULL_SHARE * spoolLimitBytes) {
+      add(
+        'spool-full',
+        'critical',
+        `${inMebibytes(spoolBytes)} of the log wait on this machine for ${repository}, and ${inMebibytes(spoolLimitBytes)} may. Beyond that the oldest goes where another repository has it, and ${repository} gets a gap and a new base backup; else nothing more is received. Make the repository usable again, or raise CALCULAUD_BACKUP_SPOOL_GB.`,
+      );
+    }
+  }
   if (freeBytes !== undefined && freeBytes < SPACE_SHORT_BYTES) {
     add(
       'space-short',
@@ -173,6 +189,10 @@ function byFinding(ages: RepositoryAges): readonly Alert[] {
     );
   }
   return alerts;
+}
+
+function inMebibytes(bytes: number): string {
+  return `${Math.round(bytes / 1024 ** 2)} MiB`;
 }
 
 function ageInWords(ms: number): string {

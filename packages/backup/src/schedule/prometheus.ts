@@ -66,6 +66,9 @@ export function prometheusText({ at, repositories, alerts }: Report): string {
     each('wal_slot_safe_bytes', 'Log that the server still keeps for the receiver.', (ages) => [
       [{}, ages.slotSafeBytes],
     ]),
+    each('spool_bytes', 'Log that waits for it on the machine of the service.', ({ spoolBytes }) => [
+      [{}, spoolBytes],
+    ]),
     each('files_not_copied', 'Attached files that it does not have.', (ages) => [[{}, ages.filesNotCopied]]),
     each('corrupt_objects', 'Objects that are damaged.', ({ corrupt }) => [[{}, corrupt.length]]),
     each('drill_rto_seconds', 'From the decision to restore to a healthy application.', (ages) => [

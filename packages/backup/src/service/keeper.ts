@@ -119,8 +119,12 @@ export class Keeper {
         rtoMs: inMs(newestDrill.rtoSeconds),
         rpoMs: inMs(newestDrill.rpoSeconds),
       },
+      // What an earlier timeline lacks is not on the way from here.
       gapsSinceBase: newest
-        ? gaps.filter(({ toLsn }) => parseLsn(toLsn) > parseLsn(newest.startLsn)).length
+        ? gaps.filter(
+            ({ timeline, toLsn }) =>
+              timeline >= newest.timeline && parseLsn(toLsn) > parseLsn(newest.startLsn),
+          ).length
         : 0,
       corrupt: [...damaged, ...(verifications.at(-1)?.faults.map(({ object }) => object) ?? [])],
       newestBackup: newest && {

@@ -10,7 +10,7 @@ import {
   openRepository,
   repositoryIn,
 } from '../repository/open-repository.ts';
-import { openStore } from '../repository/open-store.ts';
+import { openStore, storeAddress } from '../repository/open-store.ts';
 import { BackupProblem } from '../repository/problem.ts';
 import { makeRecoveryKit, openWithKit, type RecoveryKit } from '../repository/recovery-kit.ts';
 import type { S3Credentials } from '../repository/s3-store.ts';
@@ -28,6 +28,8 @@ export interface BackupSettings {
   readonly s3: S3Credentials | undefined;
   /** Whether the server waits with each commit until its log is on the disk here, too. */
   readonly synchronous: boolean;
+  /** Of log that waits here for repositories that cannot be used. */
+  readonly spoolLimitBytes: number;
   readonly retention: RetentionPolicy;
   /** Asked for as long as all is well; whoever has it can keep the alarm silent. */
   readonly pingUrl: string | undefined;
@@ -99,7 +101,7 @@ async function open(
   const repositories = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const unusable = results.flatMap((result, index) =>
     result.status === 'rejected'
-      ? [{ address: settings.repositories[index] ?? '', problem: asError(result.reason) }]
+      ? [{ address: storeAddress(settings.repositories[index] ?? ''), problem: asError(result.reason) }]
       : [],
   );
   return {

@@ -7,6 +7,7 @@ import { parseLsn, placeOf, segmentAt } from '../postgres/lsn.ts';
 import { startWalReceiver } from '../postgres/wal-receiver.ts';
 import type { BackupManifest } from '../repository/manifest.ts';
 import type { OpenedRepository } from '../repository/open-repository.ts';
+import { storeAddress } from '../repository/open-store.ts';
 import { BackupProblem } from '../repository/problem.ts';
 import type { BackupSettings } from './repositories.ts';
 import { SLOT, spoolOf } from './run.ts';
@@ -49,11 +50,20 @@ export async function requestBackup(options: RequestOptions): Promise<readonly R
   }
   const spool = spoolOf(settings);
   let failure: string | undefined;
-  const shipping = startShipping({ spool, repositories, onEvent: () => undefined });
+  const usable = new Set(repositories.map(({ address }) => address));
+  const absent = settings.repositories.map(storeAddress).filter((address) => !usable.has(address));
+  const shipping = startShipping({
+    spool,
+    repositories,
+    absent: () => absent,
+    limitBytes: settings.spoolLimitBytes,
+    onEvent: () => undefined,
+  });
   const receiver = startWalReceiver({
     connectionString,
     slot: SLOT,
     spool,
+    makeRoom: async () => shipping.makeRoom(),
     onEvent: (event) => {
       if (event.kind === 'disconnected') failure = event.reason;
       if (event.kind === 'gap') for (const repository of repositories) void repository.putGap(event.gap);

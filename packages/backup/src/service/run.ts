@@ -4,7 +4,7 @@ import pg from 'pg';
 import { z } from 'zod';
 import type { OpenObject } from '../attached/copy.ts';
 import type { TryApplication } from '../drill/drill.ts';
-import { type Shipping, startShipping } from '../engine/ship.ts';
+import { type Shipping, type ShippingEvent, startShipping } from '../engine/ship.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { startWalReceiver, type WalEvent, type WalReceiver } from '../postgres/wal-receiver.ts';
 import type { BackupManifest } from '../repository/manifest.ts';
@@ -45,6 +45,8 @@ const FILES_EVERY_MS = 60_000;
 const LOOK_EVERY_MS = 30_000;
 /** A repository that could not be used is tried again, and a backup that failed. */
 const RETRY_MS = 60_000;
+/** A backup of a clock that ran ahead is newer than every verification, for as long as it ran ahead. */
+const LOOK_AGAIN_MS = 600_000;
 
 export function spoolOf({ workFolder }: Pick<BackupSettings, 'workFolder'>): string {
   return join(workFolder, 'wal');
@@ -70,6 +72,12 @@ class Service {
   #keepers: Keeper[] = [];
   #unusable: readonly { readonly address: string; readonly problem: Error }[] = [];
   #openedAt = Number.NEGATIVE_INFINITY;
+  /** When what was damaged was verified once more, by a clock that nobody sets. */
+  #lookedAgainAt = Number.NEGATIVE_INFINITY;
+  /** Those who want to know when the log is received, or why it is not. */
+  #waiting: (() => void)[] = [];
+  /** Repositories of which it was told that they will have a gap. */
+  #gapTold = '';
   #receiver: WalReceiver | undefined;
   #shipping: Shipping | undefined;
   #schedule: Schedule | undefined;
@@ -127,9 +135,13 @@ class Service {
       (keeper) => this.#baseDue(keeper) !== undefined && now - keeper.baseTriedAt > RETRY_MS,
     );
     // What these fail of is told by the schedule.
-    if (wanting) void this.#schedule?.runNow('base').catch(() => undefined);
+    if (wanting && this.#receiver?.position().connected)
+      void this.#schedule?.runNow('base').catch(() => undefined);
     const mended = this.#keepers.some((keeper) => keeper.mayBeMended);
-    if (mended) void this.#schedule?.runNow('verification').catch(() => undefined);
+    if (mended && now - this.#lookedAgainAt > LOOK_AGAIN_MS) {
+      this.#lookedAgainAt = now;
+      void this.#schedule?.runNow('verification').catch(() => undefined);
+    }
   }
 
   async #open(): Promise<void> {
@@ -148,32 +160,28 @@ class Service {
       if (keeper) fresh.push(keeper);
       else await repository.close();
     }
-    this.#unusable = [...unusable, ...failed];
-    if (this.#shipping && fresh.length === 0) return;
+    // One that is in use already and could not be opened a second time tells its trouble itself.
+    this.#unusable = [...unusable, ...failed].filter(({ address }) => !before.has(address));
     this.#keepers.push(...fresh);
-    await this.#shipping?.stop();
     const spool = spoolOf(settings);
-    this.#shipping = startShipping({
+    if (this.#shipping) for (const { repository } of fresh) this.#shipping.add(repository);
+    this.#shipping ??= startShipping({
       spool,
-      repositories: this.#keepers.map(({ repository }) => repository),
-      onEvent: (event) => {
-        const keeper = this.#keepers.find(({ address }) => address === event.address);
-        if (keeper) keeper.trouble = event.kind === 'trouble' ? event.reason : null;
-        say(
-          event.kind === 'trouble'
-            ? `Backup: ${event.reason}`
-            : `Backup: ${event.address} can be used again.`,
-        );
-      },
+      repositories: fresh.map(({ repository }) => repository),
+      absent: () => this.#unusable.map(({ address }) => address),
+      limitBytes: settings.spoolLimitBytes,
+      onEvent: (event) => void this.#shipped(event),
     });
     this.#receiver ??= startWalReceiver({
       connectionString,
       slot: SLOT,
       spool,
       synchronous: settings.synchronous,
+      makeRoom: async () => this.#shipping?.makeRoom(),
       onEvent: (event) => void this.#heard(event),
     });
     this.#schedule ??= await this.#startSchedule();
+    if (fresh.length === 0) return;
     for (const { address } of fresh) say(`Backup: the database is backed up to ${address} all the time.`);
     if (isKitWaiting(settings)) {
       say(
@@ -215,6 +223,7 @@ class Service {
         policy: settings.retention,
         keepers: () => this.#keepers,
         baseDue: (keeper) => this.#baseDue(keeper),
+        untilReceiving: async (signal) => this.#untilReceiving(signal),
         waitForWal: async (keeper, systemId, lsn, signal) =>
           this.#shipping?.waitFor(keeper.address, systemId, lsn, signal),
         say,
@@ -229,16 +238,61 @@ class Service {
     if (event.kind === 'failed') say(`Backup: ${event.task} failed. ${event.words} It is tried again.`);
   }
 
+  /** A base backup without the log of its time starts nothing, and costs the server as much as any. */
+  async #untilReceiving(signal: AbortSignal): Promise<void> {
+    while (!this.#receiver?.position().connected) {
+      signal.throwIfAborted();
+      if (this.#trouble !== null) {
+        throw new BackupProblem(
+          'unavailable',
+          `The log of the database is not received, and a backup without it is of no use: ${this.#trouble}`,
+        );
+      }
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+  }
+
+  async #shipped(event: ShippingEvent): Promise<void> {
+    const { say } = this.#options;
+    if (event.kind === 'dropped') {
+      const { segments, addresses } = event;
+      if (this.#gapTold === addresses.join()) return;
+      this.#gapTold = addresses.join();
+      say(
+        `Backup: too much of the log waits on this machine for ${addresses.join(' and ')}. From ${segments[0]} on it goes, because another repository has it; there will be a gap, and a new base backup.`,
+      );
+      return;
+    }
+    const keeper = this.#keepers.find(({ address }) => address === event.address);
+    if (event.kind === 'gap') {
+      const { fromLsn, toLsn, reason } = event.gap;
+      this.#gapTold = '';
+      say(
+        `Backup: ${event.address} lacks the log from ${fromLsn} to ${toLsn}: ${reason}. A new base backup is made there now.`,
+      );
+      if (keeper) keeper.baseWanted = 'after-gap';
+      await keeper?.refresh().catch((error: unknown) => this.#tell(error, keeper));
+      return;
+    }
+    if (keeper) keeper.trouble = event.kind === 'trouble' ? event.reason : null;
+    say(event.kind === 'trouble' ? `Backup: ${event.reason}` : `Backup: ${event.address} can be used again.`);
+  }
+
   async #heard(event: WalEvent): Promise<void> {
     switch (event.kind) {
       case 'connected':
         this.#trouble = null;
+        for (const resolve of this.#waiting.splice(0)) resolve();
         break;
       case 'disconnected':
         if (this.#trouble === null && !this.#ended.signal.aborted) {
           this.#options.say(`Backup: the log of the database is not received: ${event.reason}`);
         }
         this.#trouble = event.reason;
+        for (const resolve of this.#waiting.splice(0)) resolve();
         break;
       case 'segment':
       case 'history':
@@ -263,6 +317,8 @@ class Service {
     const { newest, baseWanted } = keeper;
     if (baseWanted !== undefined) return baseWanted;
     if (!newest) return 'scheduled';
+    // Also one that was noted before this process began.
+    if (keeper.known.gapsSinceBase > 0) return 'after-gap';
     if (keeper.wantsMending) return 'after-damage';
     const { connected, systemId, timeline } = this.#receiver?.position() ?? { connected: false };
     // A server that was restored goes on beside its past, and another one has its own: only a backup of it reaches it.
@@ -317,6 +373,13 @@ class Service {
     await writeStatus(this.#options.settings.workFolder, this.#status()).catch(() => undefined);
   }
 
+  #spool(address: string): Pick<RepositoryStatus, 'spoolBytes' | 'spoolLimitBytes'> {
+    return {
+      spoolBytes: this.#shipping?.waiting(address),
+      spoolLimitBytes: this.#options.settings.spoolLimitBytes,
+    };
+  }
+
   #status(): ServiceStatus {
     const { settings } = this.#options;
     const position = this.#receiver?.position();
@@ -338,6 +401,7 @@ class Service {
         slotSafeBytes: this.#slotSafeBytes,
         filesNotCopied: keeper.filesNotCopied,
         freeBytes: keeper.freeBytes,
+        ...this.#spool(keeper.address),
       };
     });
     const unusable = this.#unusable.map(({ address, problem }): RepositoryStatus => {
@@ -353,6 +417,7 @@ class Service {
         ...before,
         address,
         trouble: problem.message,
+        ...this.#spool(address),
       };
     });
     const runs = this.#schedule?.lastRuns();

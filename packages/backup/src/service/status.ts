@@ -38,6 +38,8 @@ const repositoryStatus = z.object({
   corrupt: z.array(z.string()),
   slotSafeBytes: z.number().optional(),
   filesNotCopied: z.int().optional(),
+  spoolBytes: z.number().optional(),
+  spoolLimitBytes: z.number().optional(),
   freeBytes: z.number().optional(),
   newestBackup: z
     .object({ id: z.string(), totalBytes: z.number(), newBytes: z.number(), seconds: z.number() })

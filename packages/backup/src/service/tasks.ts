@@ -24,6 +24,8 @@ export interface TaskOptions {
   readonly keepers: () => readonly Keeper[];
   /** Whether a keeper needs a base backup now, whatever the time of its last one. */
   readonly baseDue: (keeper: Keeper) => BackupManifest['reason'] | undefined;
+  /** Rejects with the reason when the log of the database is not received. */
+  readonly untilReceiving: (signal: AbortSignal) => Promise<void>;
   readonly waitForWal: (keeper: Keeper, systemId: string, lsn: string, signal: AbortSignal) => Promise<void>;
   readonly say: (message: string) => void;
 }
@@ -54,6 +56,7 @@ export function tasksOf(options: TaskOptions): Readonly<Record<Task, Work>> {
       const reason = options.baseDue(keeper) ?? (isRecent(keeper.newest) ? undefined : 'scheduled');
       if (reason === undefined) return;
       keeper.baseTriedAt = performance.now();
+      await options.untilReceiving(signal);
       const manifest = await keeper.inTurn(
         async () =>
           createBackup({
