@@ -117,7 +117,12 @@ function report(what: string, values: Readonly<Record<string, readonly number[]>
 async function backUp(connectionString: string, repositoryFolder: string, keys = newKeyRing()) {
   const repository = await createRepository(await openFolderStore(repositoryFolder), keys);
   const spool = await mkdtemp(join(folder, 'spool-'));
-  const shipping = startShipping({ spool, repositories: [repository], onEvent: () => undefined });
+  const shipping = startShipping({
+    spool,
+    repositories: [repository],
+    limitBytes: 4e9,
+    onEvent: () => undefined,
+  });
   const receiver = startWalReceiver({
     connectionString,
     slot: 'comparison',
