@@ -1,9 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Docker, openDocker } from '../host/docker.ts';
 import { type Engine, startEngine } from '../testing/engine.ts';
 import { type Lease, PACE, withLease } from './lease.ts';
 import { appendToLedger, readLedger } from './ledger-store.ts';
 import { openRegister, type Register } from './register.ts';
+
+// A hundred and more writes through the engine, each of which is looked at: 5 s, and more on a machine that is busy.
+vi.setConfig({ testTimeout: 60_000 });
 
 const dana = {
   who: 'dana@laptop',

@@ -34,7 +34,7 @@ test('a folder holds the stack file and all that it mounts', async () => {
   });
   const stack: unknown = parse(readFileSync(join(output, 'stack.yml'), 'utf8'));
   const files = readdirSync(output).filter((name) => name !== 'stack.yml');
-  expect(files).toHaveLength(2);
+  expect(files).toHaveLength(3);
   for (const name of files) {
     expect(stack).toMatchObject({ configs: { [name.split('_')[1] ?? '']: { name, file: `./${name}` } } });
   }
