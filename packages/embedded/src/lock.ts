@@ -2,7 +2,6 @@ import {
   linkSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -12,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { codeOf, EmbeddedPostgresError } from './failure.ts';
-import { isAlive, startMarkOf } from './processes.ts';
+import { isAlive, processSpace, startMarkOf } from './processes.ts';
 
 export interface DataLock {
   release(): void;
@@ -103,11 +102,6 @@ function readHolder(path: string): Holder | 'replaced' | undefined {
     visible: space === processSpace(),
     alive: isAlive(pid) && (markNow === '' || markNow === mark),
   };
-}
-
-/** Which set of process ids we live in: containers have their own. */
-function processSpace(): string {
-  return process.platform === 'linux' ? readlinkSync('/proc/self/ns/pid') : 'the only one';
 }
 
 function beat(path: string): void {

@@ -34,6 +34,32 @@ export function startMarkOf(pid: number): string {
   }
 }
 
+/**
+ * Tells a process from all others, of every machine, container and time: where its id counts, the id, and its start, in which
+ * that of the machine is. Undefined where the system does not tell.
+ */
+export function identityOf(pid: number): string | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const mark = startMarkOf(pid);
+  return mark === '' ? undefined : [processSpace(), pid, mark].join(' ');
+}
+
+/** Whether a process certainly runs no more; false as well for those of other machines and containers, which nobody sees. */
+export function isGone(identity: string): boolean {
+  const [space, id, mark] = identity.split(' ');
+  const [machine] = startMarkOf(process.pid).split('/');
+  const isOurs = process.platform === 'linux' && space === processSpace() && mark?.split('/')[0] === machine;
+  if (!isOurs) return false;
+  const pid = Number(id);
+  const markNow = startMarkOf(pid);
+  return !isAlive(pid) || (markNow !== '' && markNow !== mark);
+}
+
+/** Which set of process ids we live in: containers have their own. */
+export function processSpace(): string {
+  return process.platform === 'linux' ? readlinkSync('/proc/self/ns/pid') : 'the only one';
+}
+
 /** Is this process a postmaster of that cluster? Its working directory is its cluster, by PostgreSQL's own doing. */
 export function isPostmasterOf(pid: number, cluster: string): boolean {
   try {

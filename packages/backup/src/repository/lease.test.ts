@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
+import { identityOf } from '@calculaud/embedded/processes';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { leaseHolder, type LeaseTerms, withLease } from './lease.ts';
 import { BackupProblem } from './problem.ts';
@@ -27,6 +30,24 @@ describe.each(kindsOfStores())('a lease in %s', (_, start) => {
     await store.close();
     await stores.remove();
   });
+
+  test.runIf(process.platform === 'linux')(
+    'of a process that was killed on this machine is free at once, and not that of another machine',
+    async () => {
+      const child = spawn('sleep', ['60']);
+      await once(child, 'spawn');
+      const killed = identityOf(child.pid ?? 0) ?? '';
+      const held = (process: string) =>
+        Buffer.from(JSON.stringify({ holder: 'a', who: 'a', until: new Date(Date.now() + 60_000), process }));
+      await store.put('leases/killed/0000000001', held(killed));
+      await expect(withLease(store, 'killed', 'b', async () => 1)).rejects.toMatchObject({ kind: 'busy' });
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      expect(await withLease(store, 'killed', 'b', async () => 1)).toBe(1);
+      await store.put('leases/far/0000000001', held(killed.replace(/\[\d+\]/, '[1]')));
+      await expect(withLease(store, 'far', 'b', async () => 1)).rejects.toMatchObject({ kind: 'busy' });
+    },
+  );
 
   test('is held by one of many who ask at once; the others hear who has it', async () => {
     let inside = 0;

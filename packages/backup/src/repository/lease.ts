@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import { identityOf, isGone } from '@calculaud/embedded/processes';
 import { z } from 'zod';
 import { BackupProblem } from './problem.ts';
 import type { BackupStore } from './store.ts';
@@ -22,9 +23,15 @@ const TERMS: LeaseTerms = { termMs: 60_000, renewMs: 15_000, skewMs: 60_000 };
 /** One that ends later than this was written before a clock was set back: nobody waits for days. */
 const FARTHEST_MS = 15 * 60_000;
 
-const lease = z.object({ holder: z.string(), who: z.string(), until: z.coerce.date() });
+const lease = z.object({
+  holder: z.string(),
+  who: z.string(),
+  until: z.coerce.date(),
+  /** Which process it is: one that was killed here is waited for by nobody here. */
+  process: z.string().optional(),
+});
 type Lease = z.output<typeof lease>;
-type Holder = Pick<Lease, 'holder' | 'who'>;
+type Holder = Omit<Lease, 'until'>;
 
 const numberOf = (key: string): number => Number(/(\d+)$/.exec(key)?.[1] ?? 0);
 const keyOf = (name: string, number: number): string => `leases/${name}/${String(number).padStart(10, '0')}`;
@@ -43,7 +50,7 @@ export async function withLease<T>(
   work: (signal: AbortSignal) => Promise<T>,
   terms: LeaseTerms = TERMS,
 ): Promise<T> {
-  const mine: Holder = { holder: randomUUID(), who };
+  const mine: Holder = { holder: randomUUID(), who, process: identityOf(process.pid) };
   const asked = performance.now();
   const key = await take(store, name, mine, terms);
   const lost = new AbortController();
@@ -113,9 +120,9 @@ function parseLease(bytes: Buffer): Lease | undefined {
   }
 }
 
-function isLive({ until }: Lease, { skewMs }: LeaseTerms): boolean {
+function isLive({ until, process: holder }: Lease, { skewMs }: LeaseTerms): boolean {
   const left = until.getTime() - Date.now();
-  return left > -skewMs && left < FARTHEST_MS;
+  return left > -skewMs && left < FARTHEST_MS && !(holder !== undefined && isGone(holder));
 }
 
 function endOf({ termMs }: LeaseTerms): Date {
