@@ -16,6 +16,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'calculaud-contents-'));
   server = await startEmbeddedPostgres({ dataDirectory: folder });
   pool = new pg.Pool({ connectionString: server.connectionString('owner') });
+  // One that is still closing when the server stops.
+  pool.on('error', () => undefined);
   await pool.query(`
     create table one (id int primary key, text text);
     insert into one select id, 'row ' || id from generate_series(1, 100) id;

@@ -1,4 +1,5 @@
-import pg from 'pg';
+import { withClient } from '../postgres/client.ts';
+import type pg from 'pg';
 import { z } from 'zod';
 import type { AttachedIndex, Repository } from '../repository/repository.ts';
 
@@ -51,9 +52,7 @@ const OBJECTS = `/* backup.attached */
 /** Copies every attached object that the repository lacks, then tells the database up to when that is so. */
 export async function copyAttached(options: CopyOptions): Promise<CopyOutcome> {
   const { repository, connectionString, signal, index, exclusively } = options;
-  const client = new pg.Client({ connectionString, application_name: 'calculaud backup' });
-  await client.connect();
-  try {
+  return withClient(connectionString, 'calculaud backup', async (client) => {
     const { until, wanted } = await objectsNow(client);
     const missing = wanted.filter(({ key }) => !index.has(key));
     const outcome =
@@ -68,9 +67,7 @@ export async function copyAttached(options: CopyOptions): Promise<CopyOutcome> {
       [repository.id, until],
     );
     return { until, ...outcome };
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 async function copy(

@@ -1,5 +1,5 @@
+import { withClient } from '../postgres/client.ts';
 import { createHash } from 'node:crypto';
-import pg from 'pg';
 import { z } from 'zod';
 import type { AttachedObject } from '../repository/manifest.ts';
 import { BackupProblem } from '../repository/problem.ts';
@@ -42,9 +42,7 @@ export async function restoreAttached(options: RestoreAttachedOptions): Promise<
 }
 
 async function named(connectionString: string): Promise<z.output<typeof row>[]> {
-  const client = new pg.Client({ connectionString, application_name: 'calculaud restore' });
-  await client.connect();
-  try {
+  return withClient(connectionString, 'calculaud restore', async (client) => {
     const { rows: tables } = await client.query(
       "select to_regclass('public.file_attachment') is not null as there",
     );
@@ -53,9 +51,7 @@ async function named(connectionString: string): Promise<z.output<typeof row>[]> 
       '/* restore.attached */ select s3_key as key, original_filename as filename from file_attachment order by id',
     );
     return z.array(row).parse(rows);
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 async function* checked(

@@ -1,4 +1,5 @@
-import pg from 'pg';
+import { withClient } from '../postgres/client.ts';
+import type pg from 'pg';
 import { z } from 'zod';
 import { tableDigests } from '../logical/hash.ts';
 import { newRecordName } from '../repository/record-name.ts';
@@ -29,9 +30,7 @@ const markRow = z.object({
 
 /** Marks a point in the log and notes what is there in that moment. Nobody waits for it. */
 export async function noteContents(connectionString: string, signal: AbortSignal): Promise<ContentsNote> {
-  const witness = new pg.Client({ connectionString, application_name: 'calculaud drill' });
-  await witness.connect();
-  try {
+  return withClient(connectionString, 'calculaud drill', async (witness) => {
     for (let left = TRIES; ; left -= 1) {
       try {
         return await noteOnce(connectionString, witness, signal);
@@ -39,9 +38,7 @@ export async function noteContents(connectionString: string, signal: AbortSignal
         if (!(error instanceof CrossedError) || left === 0) throw error;
       }
     }
-  } finally {
-    await witness.end();
-  }
+  });
 }
 
 /** With 200 changes a second one moment in five has one. */

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { withClient } from '../postgres/client.ts';
 import { type Restored, restoreCluster } from '../engine/restore.ts';
 import { describeTarget, type Target } from '../engine/target.ts';
 import { BackupProblem } from '../repository/problem.ts';
@@ -160,9 +160,7 @@ async function prove(
   add: (result: CheckResult) => void,
 ): Promise<void> {
   const connectionString = restored.server.superuserConnectionString('calculaud');
-  const client = new pg.Client({ connectionString });
-  await client.connect();
-  try {
+  return withClient(connectionString, 'calculaud drill', async (client) => {
     for (const check of [checkIntegrity, checkReferences, checkInvariants, checkAttached(repository)]) {
       signal.throwIfAborted();
       add(await check(client));
@@ -174,9 +172,7 @@ async function prove(
       );
     }
     add(await compareContents(connectionString, note, signal));
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 /** Lost and altered are findings; what could not be read says nothing, and is never green. */

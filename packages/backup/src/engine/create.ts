@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { withClient } from '../postgres/client.ts';
 import { z } from 'zod';
 import { type BaseBackupFile, type BaseBackupOutcome, takeBaseBackup } from '../postgres/base-backup.ts';
 import type { BackupManifest, ClusterFile } from '../repository/manifest.ts';
@@ -116,9 +116,7 @@ const tableRow = z.object({ name: z.string(), rows: z.coerce.number() });
 async function describe(
   connectionString: string,
 ): Promise<{ readonly migration: string | null; readonly tables: Record<string, number> }> {
-  const client = new pg.Client({ connectionString, application_name: 'calculaud backup' });
-  await client.connect();
-  try {
+  return withClient(connectionString, 'calculaud backup', async (client) => {
     const { rows } = await client.query(`/* backup.tables */
       select relname as name, greatest(reltuples, 0)::bigint as rows from pg_class
       where relnamespace = 'public'::regnamespace and relkind = 'r' order by relname`);
@@ -128,9 +126,7 @@ async function describe(
     const { rows: newest } = await client.query('select max(name) as name from schema_migration');
     const { name } = z.object({ name: z.string().nullable() }).parse(newest[0]);
     return { migration: name, tables: asRecord(tables) };
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 function asRecord(tables: readonly z.output<typeof tableRow>[]): Record<string, number> {

@@ -1,6 +1,6 @@
+import { withClient } from '../postgres/client.ts';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import pg from 'pg';
 import { z } from 'zod';
 import type { OpenObject } from '../attached/copy.ts';
 import type { TryApplication } from '../drill/drill.ts';
@@ -455,15 +455,11 @@ const slotRow = z.object({ safe: z.coerce.number().nullable() });
 
 /** How much log the server writes until it gives the slot up; undefined when it never does. */
 async function slotSafeBytes(connectionString: string): Promise<number | undefined> {
-  const client = new pg.Client({ connectionString, application_name: 'calculaud backup' });
-  await client.connect();
-  try {
+  return withClient(connectionString, 'calculaud backup', async (client) => {
     const { rows } = await client.query(
       '/* backup.slot */ select safe_wal_size as safe from pg_replication_slots where slot_name = $1',
       [SLOT],
     );
     return rows.length === 0 ? undefined : (slotRow.parse(rows[0]).safe ?? undefined);
-  } finally {
-    await client.end();
-  }
+  });
 }
