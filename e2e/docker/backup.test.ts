@@ -53,10 +53,15 @@ async function report() {
 /** Everything until now is in the repository. */
 async function complete(): Promise<void> {
   const begin = new Date().toISOString();
-  await environment.until('the log', 'backup', async () => {
-    const [kept] = (await report()).service.repositories;
-    return (kept?.base !== undefined && (kept.logComplete ?? '') > begin) || undefined;
-  });
+  await environment.until(
+    'the log',
+    'backup',
+    async () => {
+      const [kept] = (await report()).service.repositories;
+      return (kept?.base !== undefined && (kept.logComplete ?? '') > begin) || undefined;
+    },
+    180_000,
+  );
 }
 
 test('it is healthy, backs up, and is well; everything is as strict as elsewhere', async () => {
