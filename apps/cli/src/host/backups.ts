@@ -23,12 +23,15 @@ interface Access {
   readonly from?: string | undefined;
 }
 
-/** Gives the work the repositories that can be used, and says which ones cannot. */
+/** Gives the work the repositories that can be used, and says which ones cannot; `complete`: all of them can. */
 export async function withRepositories<T>(
   config: Config,
   terminal: Terminal,
   { kit, from }: Access,
-  work: (repositories: readonly [OpenedRepository, ...OpenedRepository[]]) => Promise<T>,
+  work: (
+    repositories: readonly [OpenedRepository, ...OpenedRepository[]],
+    about: { readonly complete: boolean },
+  ) => Promise<T>,
 ): Promise<T> {
   const all = backupSettings(config);
   const settings = from === undefined ? all : { ...all, repositories: [from] };
@@ -43,7 +46,7 @@ export async function withRepositories<T>(
       const [only] = opened.unusable;
       throw only?.problem ?? new CliError('There is no repository.', '', EXIT.refused);
     }
-    return await work([first, ...others]);
+    return await work([first, ...others], { complete: opened.unusable.length === 0 });
   } finally {
     await opened.close();
   }

@@ -9,7 +9,7 @@ import { table } from '../../ui/table.ts';
 const options = z.object({ kit: z.string().optional(), from: z.string().optional() });
 
 export const run: Run = async ({ terminal, config, options: typed }) =>
-  withRepositories(config(), terminal, options.parse(typed), async (repositories) => {
+  withRepositories(config(), terminal, options.parse(typed), async (repositories, { complete }) => {
     let unreadable = 0;
     for (const repository of repositories) {
       const manifests = await repository.listManifests();
@@ -55,5 +55,6 @@ export const run: Run = async ({ terminal, config, options: typed }) =>
         );
       }
     }
-    return unreadable > 0 ? EXIT.findings : EXIT.done;
+    if (unreadable > 0) return EXIT.findings;
+    return complete ? EXIT.done : EXIT.unverified;
   });
