@@ -16,7 +16,7 @@ import { makeRecoveryKit, openWithKit, type RecoveryKit } from '../repository/re
 import type { S3Credentials } from '../repository/s3-store.ts';
 import type { RetentionPolicy } from '../retention/policy.ts';
 import type { BackupStore } from '../repository/store.ts';
-import { newAgeKeyPair, recipientsIn, wrapKeys } from '../repository/wrapped-keys.ts';
+import { isWrappedFor, newAgeKeyPair, recipientsIn, wrapKeys } from '../repository/wrapped-keys.ts';
 
 export interface BackupSettings {
   readonly appVersion: string;
@@ -75,7 +75,7 @@ export async function openRepositories(settings: BackupSettings): Promise<Opened
     await noteMade(settings, address);
     const { recipient } = keyring;
     // A repository that was added later gets the keys, too.
-    if (recipient !== undefined && !(await recipientsIn(store, keyring)).includes(recipient)) {
+    if (recipient !== undefined && !(await isWrappedFor(store, keyring, recipient))) {
       await wrapKeys(store, keyring, { add: [recipient] });
     }
     return opened;
