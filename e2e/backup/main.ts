@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { repository } from '../system.ts';
+import { ONLY_FULL } from './vitest.config.ts';
 
 /**
  * `npm run e2e:backup`: backups, restores and what can happen to them. Arguments that are not ours go to Vitest.
@@ -8,6 +9,7 @@ import { repository } from '../system.ts';
  */
 const full = process.argv.includes('--full');
 const forVitest = process.argv.slice(2).filter((argument) => argument !== '--full');
+if (!full) console.log(`Only with --full: ${ONLY_FULL.join(', ')}`);
 const { status } = spawnSync(
   'npx',
   ['vitest', 'run', '--config', 'e2e/backup/vitest.config.ts', ...forVitest],

@@ -31,13 +31,16 @@ export async function withEngines<T>(
   config: Config,
   terminal: Terminal,
   access: Access,
-  work: (engines: readonly EngineAt[]) => Promise<T>,
+  work: (engines: readonly EngineAt[], about: { readonly complete: boolean }) => Promise<T>,
 ): Promise<T> {
   if (config.backup.engine === 'pgbackrest') {
-    return work([{ engine: pgBackRest(config, access), repository: undefined }]);
+    return work([{ engine: pgBackRest(config, access), repository: undefined }], { complete: true });
   }
-  return withRepositories(config, terminal, access, async (repositories) =>
-    work(repositories.map((repository) => ({ engine: nativeEngine(repository), repository }))),
+  return withRepositories(config, terminal, access, async (repositories, about) =>
+    work(
+      repositories.map((repository) => ({ engine: nativeEngine(repository), repository })),
+      about,
+    ),
   );
 }
 
@@ -67,12 +70,15 @@ interface Access {
   readonly from?: string | undefined;
 }
 
-/** Gives the work the repositories that can be used, and says which ones cannot. */
+/** Gives the work the repositories that can be used, and says which ones cannot; `complete`: all of them can. */
 export async function withRepositories<T>(
   config: Config,
   terminal: Terminal,
   { kit, from }: Access,
-  work: (repositories: readonly [OpenedRepository, ...OpenedRepository[]]) => Promise<T>,
+  work: (
+    repositories: readonly [OpenedRepository, ...OpenedRepository[]],
+    about: { readonly complete: boolean },
+  ) => Promise<T>,
 ): Promise<T> {
   const all = backupSettings(config);
   const settings = from === undefined ? all : { ...all, repositories: [from] };
@@ -87,7 +93,7 @@ export async function withRepositories<T>(
       const [only] = opened.unusable;
       throw only?.problem ?? new CliError('There is no repository.', '', EXIT.refused);
     }
-    return await work([first, ...others]);
+    return await work([first, ...others], { complete: opened.unusable.length === 0 });
   } finally {
     await opened.close();
   }

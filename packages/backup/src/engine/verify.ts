@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { listExports } from '../logical/stored-export.ts';
 import { parseLsn, placeOf } from '../postgres/lsn.ts';
 import { systemIdOf } from '../postgres/wal-records.ts';
 import type { BackupManifest, ChunkRef } from '../repository/manifest.ts';
@@ -20,6 +21,8 @@ export interface Verification {
   readonly bytes: number;
   readonly segments: number;
   readonly attached: number;
+  /** The newest one, when there is one. */
+  readonly exports: number;
   readonly faults: readonly Fault[];
 }
 
@@ -30,7 +33,7 @@ export interface VerifyOptions {
 
 /**
  * Reads everything that a restore of this backup would read, and compares it with what was written: all chunks, the log from
- * its start to its end, and every attached object. What cannot be read at this moment rejects; what is wrong is a fault.
+ * its start to its end, every attached object, and the newest export. What cannot be read at this moment rejects; what is wrong is a fault.
  */
 export async function verifyBackup(
   repository: Repository,
@@ -66,7 +69,14 @@ export async function verifyBackup(
       await look(object.key, object);
     }
   });
-  return { backup: manifest.id, files: manifest.files.length, bytes, segments, attached, faults };
+  let exports = 0;
+  await noted(faults, 'exports', async () => {
+    for (const { id, chunks, sha256 } of await listExports(repository, { newest: 1 })) {
+      exports += 1;
+      await look(`records/exports/${id}`, { chunks, sha256 });
+    }
+  });
+  return { backup: manifest.id, files: manifest.files.length, bytes, segments, attached, exports, faults };
 }
 
 async function verifyLog(

@@ -36,6 +36,17 @@ export async function recipientsIn(store: BackupStore, keyring: KeyRing): Promis
   return (await newestList(store, keyring)).recipients;
 }
 
+/** Whether the keys lie there for this one, too. Who was killed between the list and the keys has put a list alone. */
+export async function isWrappedFor(
+  store: BackupStore,
+  keyring: KeyRing,
+  recipient: string,
+): Promise<boolean> {
+  const list = await newestList(store, keyring);
+  const recipients: readonly string[] = list.recipients;
+  return recipients.includes(recipient) && (await store.get(keyOf(list.number, 'age'))) !== undefined;
+}
+
 /**
  * Puts the keys into the repository for those who can open it already, with some more or without some, and returns who that
  * is. After a new data key has been made this comes first, and writing with it second: else a lost server takes it along.

@@ -36,8 +36,12 @@ export class Keeper {
   readonly repository: OpenedRepository;
   readonly watchedSince: Date;
   readonly logAge: LogAge;
-  /** The newest backup that can be read. */
+  /** The newest backup of this database that can be read. */
   newest: BackupManifest | undefined;
+  /** A newer one of another database. */
+  foreign: BackupManifest | undefined;
+  /** Which database is backed up, once the server has told. */
+  systemId: string | undefined;
   /** Why one is due before its time. */
   baseWanted: BackupManifest['reason'] | undefined;
   /** When one was begun last, by a clock that nobody sets. */
@@ -103,7 +107,14 @@ export class Keeper {
       ({ record }) => verificationRecord.safeParse(record).data ?? [],
     );
     const exports = await unlessDamaged(async () => listExports(repository, { newest: 1 }), []);
-    const newest = await newestReadable(repository, damaged);
+    // Of two databases that share a repository each would find the other's backup, and make another one, for ever.
+    const any = await newestReadable(repository, damaged, undefined);
+    const { systemId } = this;
+    const newest =
+      systemId === undefined || any?.systemId === systemId
+        ? any
+        : await newestReadable(repository, [], systemId);
+    this.foreign = any === newest ? undefined : any;
     const gaps = newest ? await unlessDamaged(async () => repository.listGaps(newest.systemId), []) : [];
     this.freeBytes = await freeBytesOf(this.address);
     this.newest = newest;
@@ -200,6 +211,7 @@ export class Keeper {
 async function newestReadable(
   repository: OpenedRepository,
   damaged: string[],
+  systemId: string | undefined,
 ): Promise<BackupManifest | undefined> {
   const ids: string[] = [];
   for await (const { key } of repository.store.list('backups/')) ids.push(key.slice('backups/'.length));
@@ -209,7 +221,7 @@ async function newestReadable(
       damaged.push(error.object ?? `backups/${id}`);
       return undefined;
     });
-    if (manifest) return manifest;
+    if (manifest && (systemId === undefined || manifest.systemId === systemId)) return manifest;
   }
   return undefined;
 }

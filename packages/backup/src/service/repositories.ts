@@ -16,7 +16,7 @@ import { makeRecoveryKit, openWithKit, type RecoveryKit } from '../repository/re
 import type { S3Credentials } from '../repository/s3-store.ts';
 import type { RetentionPolicy } from '../retention/policy.ts';
 import type { BackupStore } from '../repository/store.ts';
-import { newAgeKeyPair, recipientsIn, wrapKeys } from '../repository/wrapped-keys.ts';
+import { isWrappedFor, newAgeKeyPair, recipientsIn, wrapKeys } from '../repository/wrapped-keys.ts';
 
 export interface BackupSettings {
   readonly appVersion: string;
@@ -68,18 +68,22 @@ export async function findRepositories(settings: BackupSettings): Promise<Opened
 /** Opens every repository that can be used; makes keys, kit and repositories at the first start. */
 export async function openRepositories(settings: BackupSettings): Promise<OpenedRepositories> {
   const keyring = (await readKeyRing(settings.keys)) ?? (await firstKeys(settings));
-  return open(settings, async (address) => {
+  const made: string[] = [];
+  const all = await open(settings, async (address) => {
     const store = await openStore(address, settings.s3);
     await assertNotVanished(settings, address, store);
     const opened = await createRepository(store, keyring);
-    await noteMade(settings, address);
+    made.push(address);
     const { recipient } = keyring;
     // A repository that was added later gets the keys, too.
-    if (recipient !== undefined && !(await recipientsIn(store, keyring)).includes(recipient)) {
+    if (recipient !== undefined && !(await isWrappedFor(store, keyring, recipient))) {
       await wrapKeys(store, keyring, { add: [recipient] });
     }
     return opened;
   });
+  // Together: they were opened beside each other, and each would write over what the others have noted.
+  await noteMade(settings, made);
+  return all;
 }
 
 /** The same for somebody who has only the kit, and changes nothing. */
@@ -129,15 +133,12 @@ async function assertNotVanished(
   );
 }
 
-async function noteMade(settings: BackupSettings, address: string): Promise<void> {
+async function noteMade(settings: BackupSettings, addresses: readonly string[]): Promise<void> {
   const before = await known(settings);
-  if (before.includes(address)) return;
+  const all = [...new Set([...before, ...addresses])];
+  if (all.length === before.length) return;
   await makeFolder(settings.workFolder);
-  await writeDurably(
-    settings.workFolder,
-    'known-repositories.json',
-    Buffer.from(JSON.stringify([...before, address])),
-  );
+  await writeDurably(settings.workFolder, 'known-repositories.json', Buffer.from(JSON.stringify(all)));
 }
 
 async function known(settings: BackupSettings): Promise<readonly string[]> {

@@ -76,6 +76,7 @@ class Service {
   #lookedAgainAt = Number.NEGATIVE_INFINITY;
   /** Those who want to know when the log is received, or why it is not. */
   #waiting: (() => void)[] = [];
+  readonly #foreignTold = new Set<string>();
   /** Repositories of which it was told that they will have a gap. */
   #gapTold = '';
   #receiver: WalReceiver | undefined;
@@ -199,6 +200,7 @@ class Service {
   ): Promise<Keeper | undefined> {
     const { address } = repository;
     const keeper = new Keeper(repository, agesIn(this.#before, address));
+    keeper.systemId = this.#receiver?.position().systemId;
     try {
       await keeper.refresh();
       return keeper;
@@ -223,6 +225,7 @@ class Service {
         policy: settings.retention,
         keepers: () => this.#keepers,
         baseDue: (keeper) => this.#baseDue(keeper),
+        wantExport: () => void this.#schedule?.runNow('export').catch(() => undefined),
         untilReceiving: async (signal) => this.#untilReceiving(signal),
         waitForWal: async (keeper, systemId, lsn, signal) =>
           this.#shipping?.waitFor(keeper.address, systemId, lsn, signal),
@@ -230,6 +233,15 @@ class Service {
       }),
       onEvent: (event) => this.#scheduled(event),
     });
+  }
+
+  /** Which database it is tells which backups are of it. */
+  async #know(systemId: string | undefined): Promise<void> {
+    for (const keeper of this.#keepers) {
+      if (keeper.systemId === systemId) continue;
+      keeper.systemId = systemId;
+      await keeper.refresh().catch((error: unknown) => this.#tell(error, keeper));
+    }
   }
 
   #scheduled(event: ScheduleEvent): void {
@@ -286,6 +298,7 @@ class Service {
       case 'connected':
         this.#trouble = null;
         for (const resolve of this.#waiting.splice(0)) resolve();
+        await this.#know(this.#receiver?.position().systemId);
         break;
       case 'disconnected':
         if (this.#trouble === null && !this.#ended.signal.aborted) {
@@ -343,6 +356,14 @@ class Service {
   async #look(): Promise<void> {
     for (const keeper of this.#keepers) {
       await keeper.refreshWhenChanged().catch((error: unknown) => this.#tell(error, keeper));
+      const { foreign, address } = keeper;
+      // An older one may be the past of this one, before an import.
+      if (!foreign || new Date(foreign.finishedAt) < this.#startedAt || this.#foreignTold.has(address))
+        continue;
+      this.#foreignTold.add(address);
+      this.#options.say(
+        `Backup: another database is backed up to ${address}, too (${foreign.systemId}, ${foreign.id} at ${foreign.finishedAt}). "The latest" of a restore is the newest of all: give each database a repository of its own.`,
+      );
     }
     this.#slotSafeBytes = await slotSafeBytes(this.#options.connectionString).catch(() => undefined);
   }

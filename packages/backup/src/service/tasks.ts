@@ -3,7 +3,7 @@ import type { OpenObject } from '../attached/copy.ts';
 import { noteContents, storeNote } from '../drill/contents.ts';
 import { runDrill, type TryApplication } from '../drill/drill.ts';
 import { createBackup } from '../engine/create.ts';
-import { recordVerification } from '../engine/verification-record.ts';
+import { newestVerification, recordVerification } from '../engine/verification-record.ts';
 import { verifyBackup } from '../engine/verify.ts';
 import { storeExport } from '../logical/stored-export.ts';
 import type { BackupManifest } from '../repository/manifest.ts';
@@ -26,6 +26,8 @@ export interface TaskOptions {
   readonly baseDue: (keeper: Keeper) => BackupManifest['reason'] | undefined;
   /** Rejects with the reason when the log of the database is not received. */
   readonly untilReceiving: (signal: AbortSignal) => Promise<void>;
+  /** The newest one is damaged. */
+  readonly wantExport: () => void;
   readonly waitForWal: (keeper: Keeper, systemId: string, lsn: string, signal: AbortSignal) => Promise<void>;
   readonly say: (message: string) => void;
 }
@@ -77,8 +79,12 @@ export function tasksOf(options: TaskOptions): Readonly<Record<Task, Work>> {
 
     export: over(async (keeper, signal) => {
       const { repository } = keeper;
-      const work = async () =>
-        storeExport({ repository, connectionString, appVersion: settings.appVersion, signal });
+      const work = async () => {
+        // What of the newest one is damaged is written anew.
+        const found = await newestVerification(repository);
+        if (found) await repository.distrust(found.damaged);
+        return storeExport({ repository, connectionString, appVersion: settings.appVersion, signal });
+      };
       const { id, rows } = await keeper.inTurn(work, { copying: true });
       say(`Backup: the export ${id} with ${rows} rows is in ${repository.address}.`);
     }),
@@ -90,6 +96,8 @@ export function tasksOf(options: TaskOptions): Readonly<Record<Task, Work>> {
       await recordVerification(repository, verification);
       const { faults } = verification;
       if (faults.length === 0) return;
+      // A base backup mends the others.
+      if (faults.some(({ of }) => of.startsWith('records/exports/'))) options.wantExport();
       const named = faults.slice(0, 3).map(({ object, words }) => `${object}: ${words}`);
       say(
         `Backup: ${newest.id} of ${repository.address} is damaged in ${faults.length} places (${named.join('; ')}). A new backup mends what the system still has. See: calculaud backup verify`,

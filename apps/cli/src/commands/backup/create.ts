@@ -25,7 +25,7 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
     return EXIT.done;
   }
   const storage = await openStorage(settings.files.store);
-  return withRepositories(settings, terminal, {}, async (repositories) =>
+  return withRepositories(settings, terminal, {}, async (repositories, { complete }) =>
     withDatabase(settings, terminal, { role: 'backup' }, async (connectionString) => {
       let told = performance.now();
       const results = await requestBackup({
@@ -61,7 +61,7 @@ export const run: Run = async ({ terminal, config, options: typed }) => {
           terminal.say(`! the file ${filename} (${key}) ${why}`);
       }
       const all = results.every(({ manifest, faults }) => manifest && faults.length === 0);
-      return all ? EXIT.done : EXIT.unverified;
+      return all && complete ? EXIT.done : EXIT.unverified;
     }),
   );
 };

@@ -9,7 +9,7 @@ import { table } from '../../ui/table.ts';
 const options = z.object({ kit: z.string().optional(), from: z.string().optional() });
 
 export const run: Run = async ({ terminal, config, options: typed }) =>
-  withEngines(config(), terminal, options.parse(typed), async (engines) => {
+  withEngines(config(), terminal, options.parse(typed), async (engines, { complete }) => {
     let unreadable = 0;
     for (const { engine, repository } of engines) {
       const backups = await engine.list();
@@ -55,5 +55,6 @@ export const run: Run = async ({ terminal, config, options: typed }) =>
         );
       }
     }
-    return unreadable > 0 ? EXIT.findings : EXIT.done;
+    if (unreadable > 0) return EXIT.findings;
+    return complete ? EXIT.done : EXIT.unverified;
   });

@@ -9,7 +9,6 @@ import { EXIT } from '../../ui/exit-codes.ts';
 import { inMegabytes } from '../../ui/progress.ts';
 import { table } from '../../ui/table.ts';
 import type { Terminal } from '../../ui/terminal.ts';
-import { withProblemsTold } from '../export/problem.ts';
 
 const options = z.object({
   from: z.string().optional(),
@@ -20,30 +19,29 @@ const options = z.object({
 export const run: Run = async ({ terminal, config, options: typed }) => {
   const { from, dryRun, yes } = options.parse(typed);
   const settings = config();
-  return withProblemsTold(async () =>
-    withRepositories(settings, terminal, { from }, async (repositories) => {
-      let [blocked, planned] = [0, 0];
-      for (const repository of repositories.map(prunable)) {
-        const plan = await planPrune(repository, settings.backup.retention, { now: new Date() });
-        terminal.emit('plan', { ...plan });
-        describe(terminal, plan);
-        if (plan.blocked.length > 0) blocked += 1;
-        if (plan.blocked.length > 0 || !doesSomething(plan)) continue;
-        planned += 1;
-        if (dryRun) continue;
-        await confirm(terminal, `Remove this from ${plan.address}?`, yes);
-        const who = `calculaud backup prune (${userInfo().username})`;
-        const outcome = await applyPrune(repository, plan, { now: new Date(), who });
-        terminal.emit('pruned', { repository: plan.address, ...outcome });
-        const { backups, exports, segments, chunks, bytes } = outcome.removed;
-        terminal.say(
-          `${plan.address}: removed ${backups.length} backups, ${exports.length} exports, ${segments} segments of the log ` +
-            `and ${chunks} chunks, ${inMegabytes(bytes)}; marked ${outcome.marked} objects, which go in 72 hours.`,
-        );
-      }
-      return blocked > 0 || (dryRun && planned > 0) ? EXIT.findings : EXIT.done;
-    }),
-  );
+  return withRepositories(settings, terminal, { from }, async (repositories, { complete }) => {
+    let [blocked, planned] = [0, 0];
+    for (const repository of repositories.map(prunable)) {
+      const plan = await planPrune(repository, settings.backup.retention, { now: new Date() });
+      terminal.emit('plan', { ...plan });
+      describe(terminal, plan);
+      if (plan.blocked.length > 0) blocked += 1;
+      if (plan.blocked.length > 0 || !doesSomething(plan)) continue;
+      planned += 1;
+      if (dryRun) continue;
+      await confirm(terminal, `Remove this from ${plan.address}?`, yes);
+      const who = `calculaud backup prune (${userInfo().username})`;
+      const outcome = await applyPrune(repository, plan, { now: new Date(), who });
+      terminal.emit('pruned', { repository: plan.address, ...outcome });
+      const { backups, exports, segments, chunks, bytes } = outcome.removed;
+      terminal.say(
+        `${plan.address}: removed ${backups.length} backups, ${exports.length} exports, ${segments} segments of the log ` +
+          `and ${chunks} chunks, ${inMegabytes(bytes)}; marked ${outcome.marked} objects, which go in 72 hours.`,
+      );
+    }
+    if (blocked > 0 || (dryRun && planned > 0)) return EXIT.findings;
+    return complete ? EXIT.done : EXIT.unverified;
+  });
 };
 
 function doesSomething({ backups, exports, segments, chunks }: PrunePlan): boolean {

@@ -9,7 +9,7 @@ const options = z.object({ kit: z.string().optional(), from: z.string().optional
 
 export const run: Run = async ({ terminal, config, options: typed, arguments: [id] }) => {
   const { kit, from } = options.parse(typed);
-  return withEngines(config(), terminal, { kit, from }, async (engines) => {
+  return withEngines(config(), terminal, { kit, from }, async (engines, { complete }) => {
     let [looked, faulty] = [0, 0];
     for (const { engine } of engines) {
       const all = await engine.list();
@@ -33,9 +33,10 @@ export const run: Run = async ({ terminal, config, options: typed, arguments: [i
       });
       // With the kit alone nothing is changed, and this machine may not be the one that backs up.
       if (kit === undefined) await engine.recordVerification?.(verification);
-      for (const { object, words } of verification.faults) {
-        terminal.say(`! ${engine.address}: ${object}: ${words}`);
-        terminal.emit('fault', { repository: engine.address, object, words });
+      for (const { object, of, words } of verification.faults) {
+        const hurt = of === object ? '' : ` (${of} needs it)`;
+        terminal.say(`! ${engine.address}: ${object}: ${words}${hurt}`);
+        terminal.emit('fault', { repository: engine.address, object, of, words });
       }
       const { faults, ...counts } = verification;
       terminal.emit('verified', { repository: engine.address, ...counts, faults: faults.length });
@@ -43,11 +44,14 @@ export const run: Run = async ({ terminal, config, options: typed, arguments: [i
       else {
         terminal.say(
           `${engine.address}: ${backup.id} is what it was: ${inMegabytes(counts.bytes)} of ${counts.files} files, ` +
-            `${counts.segments} segments of the log, ${counts.attached} attached files.`,
+            `${counts.segments} segments of the log, ${counts.attached} attached files, ${counts.exports} exports.`,
         );
       }
     }
-    if (looked > 0) return faulty > 0 ? EXIT.findings : EXIT.done;
+    if (faulty > 0) return EXIT.findings;
+    // Of one that could not be looked at nothing is known.
+    if (!complete) return EXIT.unverified;
+    if (looked > 0) return EXIT.done;
     throw new CliError(
       id === undefined ? 'There is no backup yet.' : `No repository has a backup ${id}.`,
       'Look at `calculaud backup list`.',

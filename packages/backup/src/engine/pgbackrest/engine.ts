@@ -171,6 +171,7 @@ class Engine {
       bytes: backup.bytes.total,
       segments,
       attached: 0,
+      exports: 0,
       faults: [...faults, ...(await this.#holes(backup, signal))],
     };
   }
