@@ -19,7 +19,7 @@ beforeAll(async () => {
   repository = mkdtempSync(join(tmpdir(), 'calculaud-kept-repository-'));
   chownSync(repository, APP_USER, APP_USER);
   environment = await stackEnvironment(host, 'kept', {
-    https: 22_443,
+    https: 22_643,
     backup: { repositories: [`file://${repository}`] },
   });
   kit = join(dirname(environment.file), 'recovery-kit.kept.txt');
