@@ -68,7 +68,7 @@ const statusOf = async () => readStatus(join(data, 'backup-work'));
 
 async function until<T>(what: string, look: (status: ServiceStatus) => T | undefined | false): Promise<T> {
   let status: ServiceStatus | undefined;
-  for (const deadline = performance.now() + 75_000; performance.now() < deadline; await wait(200)) {
+  for (const deadline = performance.now() + 120_000; performance.now() < deadline; await wait(200)) {
     status = await statusOf();
     const found = status && look(status);
     if (found !== undefined && found !== false) return found;
