@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** They take longer than a run has, or measure what only a quiet machine shows. */
-export const ONLY_FULL = ['killed.test.ts', 'trouble.test.ts'];
+export const ONLY_FULL = ['alarms.test.ts', 'killed.test.ts', 'trouble.test.ts'];
 
 /** Backups and restores on real servers; `npm run e2e:backup -- --full` takes the counts of the bars. */
 export default defineConfig({

@@ -4,6 +4,7 @@ import { copyFile, type FileHandle, mkdir, open, readdir, readFile, rm, writeFil
 import { dirname, join, normalize } from 'node:path';
 import { EmbeddedPostgresError } from '@calculaud/embedded/failure';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '@calculaud/embedded/supervisor';
+import { diskProblem, isDiskFull } from '../postgres/durable-file.ts';
 import { formatLsn, historyName, parseLsn, placeOf, SEGMENT_BYTES } from '../postgres/lsn.ts';
 import { systemIdOf, type Walk, walk } from '../postgres/wal-records.ts';
 import type { BackupManifest, ClusterFile } from '../repository/manifest.ts';
@@ -115,7 +116,7 @@ async function restoreAlong(options: RestoreOptions, route: Route): Promise<Rest
   } catch (error) {
     // What is half restored must not be taken for a database.
     await rm(directory, { recursive: true, force: true });
-    throw error;
+    throw isDiskFull(error) ? diskProblem(directory, error) : error;
   }
 }
 

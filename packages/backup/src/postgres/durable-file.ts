@@ -42,6 +42,11 @@ export async function syncFolder(path: string): Promise<void> {
 
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
+/** No room, or none for this user. */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && FULL.has(String(error.code));
+}
+
 export function diskProblem(path: string, error: unknown): BackupProblem {
   if (error instanceof BackupProblem) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';

@@ -38,8 +38,8 @@ test.each<[string, Partial<RepositoryAges>, Partial<RepositoryAges>]>([
   ['slot-endangered critical', { slotSafeBytes: 2 * 1024 ** 3 }, { slotSafeBytes: 2 * 1024 ** 3 - 1 }],
   [
     'spool-full critical',
-    { spoolBytes: 799, spoolLimitBytes: 1000 },
-    { spoolBytes: 800, spoolLimitBytes: 1000 },
+    { spoolBytes: 0.8 * 1024 ** 4 - 1, spoolLimitBytes: 1024 ** 4 },
+    { spoolBytes: 0.8 * 1024 ** 4, spoolLimitBytes: 1024 ** 4 },
   ],
 ])('%s comes with its limit and not before', (alert, before, after) => {
   expect(names(before)).toEqual([]);

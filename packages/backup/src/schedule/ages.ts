@@ -58,8 +58,9 @@ const [MINUTE_MS, HOUR_MS] = [60_000, 3_600_000];
 const DAY_MS = 24 * HOUR_MS;
 const SLOT_ENDANGERED_BYTES = 2 * 1024 ** 3;
 const SPACE_SHORT_BYTES = 1024 ** 3;
-/** Of the limit: at the limit itself one segment more or less would make it come and go. */
+/** Of the limit, and two segments before it: there one more or less would make it come and go. */
 const SPOOL_FULL_SHARE = 0.8;
+const TWO_SEGMENTS_BYTES = 32 * 1024 ** 2;
 /** Clocks of two hosts differ by as much. */
 const SKEW_MS = 5 * MINUTE_MS;
 
@@ -173,7 +174,7 @@ function byFinding(ages: RepositoryAges): readonly Alert[] {
     );
   }
   if (spoolBytes !== undefined && spoolLimitBytes !== undefined) {
-    if (spoolBytes >= SPOOL_FULL_SHARE * spoolLimitBytes) {
+    if (spoolBytes >= Math.min(SPOOL_FULL_SHARE * spoolLimitBytes, spoolLimitBytes - TWO_SEGMENTS_BYTES)) {
       add(
         'spool-full',
         'critical',
